@@ -1,0 +1,153 @@
+"""Arguments -> one command -> exit code."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import NoReturn
+
+from covsync import __version__
+from covsync.config import floor
+from covsync.console import Console
+from covsync.errors import CovsyncError
+
+INTERRUPTED = 130
+BUG = "This is a bug in covsync. Please report it with the output of the same command and --debug."
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse's, but bad usage is an error like any other: two lines, exit code 1."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raises what argparse would print."""
+        raise CovsyncError(message, f"See: {self.prog} --help")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs what ``argv`` (default: the process's arguments) asks for; returns the exit code."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    parsed = argparse.Namespace()
+    try:
+        parser().parse_args(arguments, parsed)
+        command: Callable[[argparse.Namespace], int] = parsed.command
+        return command(parsed)
+    except CovsyncError as error:
+        _show_traceback(arguments)
+        if getattr(parsed, "format", None) == "json":
+            from covsync.render.verdict import error_json
+
+            Console().say(error_json(error.message, error.fix, error.exit_code))
+        else:
+            Console().error(error.message, error.fix)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The reader has gone, and Python's own flush at exit would meet the same pipe.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except Exception as error:  # noqa: BLE001 - the one place where a bug ends
+        _show_traceback(arguments)
+        Console().error(f"{type(error).__name__}: {error}", BUG)
+        return 1
+
+
+def _show_traceback(arguments: Sequence[str]) -> None:
+    if "--debug" in arguments:
+        traceback.print_exc()
+
+
+def parser() -> argparse.ArgumentParser:
+    """The whole command line."""
+    common = Parser(add_help=False)
+    common.add_argument("-v", "--verbose", action="store_true", help="say more")
+    common.add_argument("--debug", action="store_true", help="show where an error comes from")
+    top = Parser(
+        prog="covsync",
+        description="Coverage gate for every commit, coverage record in your own git repository.",
+        allow_abbrev=False,
+    )
+    top.add_argument("--version", action="version", version=f"covsync {__version__}")
+    commands = top.add_subparsers(metavar="COMMAND", required=True)
+
+    def command(
+        name: str, text: str, run: Callable[[argparse.Namespace], int]
+    ) -> argparse.ArgumentParser:
+        sub = commands.add_parser(
+            name, help=text, description=text, parents=[common], allow_abbrev=False
+        )
+        sub.set_defaults(command=run)
+        return sub
+
+    check = command("check", "Judge the coverage that was measured; for a pre-commit hook.", _check)
+    _add_data_file(check)
+    check.add_argument("--fail-under", type=_floor, metavar="PERCENT", help="floor for the total")
+    check.add_argument(
+        "--fail-under-file", type=_floor, metavar="PERCENT", help="floor for every file"
+    )
+    check.add_argument("--format", choices=("text", "json"), default="text")
+
+    push = command("push", "Publish the coverage on the data branch; for CI.", _push)
+    _add_data_file(push)
+    push.add_argument("--branch", help="the data branch (default: covsync-data)")
+    push.add_argument("--remote", help="where it is pushed to (default: origin)")
+    push.add_argument("--no-html", action="store_true", help="leave out htmlcov/")
+    where = push.add_mutually_exclusive_group()
+    where.add_argument("--dry-run", action="store_true", help="only say what would change")
+    where.add_argument(
+        "--output-dir", type=_path, metavar="DIR", help="write the files to a folder instead"
+    )
+
+    demo = command("demo", "Show both on a small project in a temporary folder.", _demo)
+    demo.add_argument("--keep", type=_path, metavar="DIR", help="make it in DIR and keep it")
+    return top
+
+
+def _add_data_file(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument(
+        "--data-file",
+        type=_path,
+        metavar="FILE",
+        help="coverage.py's data, or a `coverage json` report (default: coverage.py's)",
+    )
+
+
+def _floor(text: str) -> Fraction:
+    try:
+        return floor(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is not {error}") from None
+
+
+def _path(text: str) -> Path:
+    """A path as the user sees it from here, for commands that go elsewhere."""
+    return Path(os.path.abspath(text))  # noqa: PTH100 - resolve() would follow links
+
+
+def _check(parsed: argparse.Namespace) -> int:
+    from covsync.commands.check import check
+
+    keys = ("data_file", "fail_under", "fail_under_file")
+    flags = {key: getattr(parsed, key) for key in keys}
+    return check(Console(parsed.verbose), flags, as_json=parsed.format == "json")
+
+
+def _push(parsed: argparse.Namespace) -> int:
+    from covsync.commands.push import push
+
+    flags = {key: getattr(parsed, key) for key in ("data_file", "branch", "remote")}
+    flags["html"] = False if parsed.no_html else None
+    return push(
+        Console(parsed.verbose), flags, dry_run=parsed.dry_run, output_dir=parsed.output_dir
+    )
+
+
+def _demo(parsed: argparse.Namespace) -> int:
+    from covsync.commands.demo import demo
+
+    return demo(Console(parsed.verbose), parsed.keep)

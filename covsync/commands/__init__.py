@@ -1,0 +1,1 @@
+"""The subcommands: a module each, with one function that returns the exit code."""

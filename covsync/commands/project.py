@@ -1,0 +1,45 @@
+"""What every command begins with: the repository, the project's folder in it, its configuration."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from covsync import config
+from covsync.config import Config
+from covsync.git.repository import Repository
+from covsync.model import WorkTree
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """A project in its repository. ``coverage_path`` is its folder as data.json tells it."""
+
+    repository: Repository
+    folder: Path
+    config: Config
+
+    @property
+    def coverage_path(self) -> str:
+        """The folder relative to the repository's top level, ``.`` where it is the same."""
+        return self.folder.relative_to(self.repository.top).as_posix()
+
+    def work_tree(self) -> WorkTree:
+        """The project on disk, with what git tracks in its repository."""
+        return WorkTree(self.repository.top, self.folder, self.repository.tracked())
+
+
+def enter(flags: Mapping[str, object]) -> Project:
+    """The project around the working directory, which then is the project's folder.
+
+    coverage.py looks for its configuration and its data in the working directory, so covsync goes
+    where the project is. ``flags`` are the configuration's keys as given on the command line.
+    """
+    here = Path(os.path.realpath(Path.cwd()))
+    repository = Repository.around(here)
+    folder = config.project_folder(here, repository.top)
+    loaded = config.load(folder, flags)
+    os.chdir(folder)
+    return Project(repository, folder, loaded)

@@ -1,0 +1,248 @@
+"""What the user asked for: ``[tool.covsync]`` in pyproject.toml, ``.covsync.yaml``, flags."""
+
+from __future__ import annotations
+
+import difflib
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from decimal import Decimal, InvalidOperation
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, TypeVar
+
+from covsync.errors import CovsyncError
+
+PYPROJECT = "pyproject.toml"
+YAML = ".covsync.yaml"
+PROJECT_FILES = (PYPROJECT, YAML, ".coveragerc", "setup.cfg", "tox.ini")
+
+NO_DATA = ("fail", "warn")
+HISTORY = ("auto", "single", "append")
+HOSTING = ("auto", "github", "gitlab", "gitea", "bitbucket", "none")
+BADGE_STYLES = ("flat", "flat-square", "for-the-badge")
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """One value a key; ``docs/configuration.md`` tells users what each means.
+
+    Floors are exact percentages, 0 to 100; ``None`` is no floor (for ``fail_under``:
+    coverage.py's own). ``public`` is ``None`` where it is to be found out.
+    """
+
+    data_file: Path | None = None
+    fail_under: Fraction | None = None
+    fail_under_file: Fraction | None = None
+    paths: Mapping[str, Fraction] = field(default_factory=dict)
+    no_data: str = "fail"
+    branch: str = "covsync-data"
+    remote: str = "origin"
+    history: str = "auto"
+    html: bool = True
+    message: str = "ci: update coverage data"
+    hosting: str = "auto"
+    public: bool | None = None
+    pages_url: str | None = None
+    badge_label: str = "Coverage"
+    badge_style: str = "flat"
+    badge_green: Fraction | None = None
+    badge_orange: Fraction = Fraction(70)
+
+
+def floor(value: object) -> Fraction:
+    """A percentage as the user wrote it, exactly. Raises ``ValueError`` outside 0 to 100."""
+    wanted = "a percentage from 0 to 100"
+    if isinstance(value, bool) or not isinstance(value, (int, float, str, Decimal)):
+        raise ValueError(wanted)  # noqa: TRY004 - one kind of error for one kind of answer
+    try:
+        number = Decimal(str(value))
+    except InvalidOperation:
+        raise ValueError(wanted) from None
+    if not number.is_finite() or not 0 <= number <= 100:
+        raise ValueError(wanted)
+    return Fraction(number)
+
+
+def _number(value: object) -> Fraction:
+    if isinstance(value, str):
+        raise ValueError("a number from 0 to 100, without quotes")  # noqa: TRY004 - as floor()
+    return floor(value)
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str) or not value or not value.isprintable():
+        raise ValueError("a text of one line")
+    return value
+
+
+def _path(value: object) -> Path:
+    return Path(_text(value))
+
+
+def _flag(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError("true or false")  # noqa: TRY004 - as floor()
+    return value
+
+
+def _public(value: object) -> bool | None:
+    if value == "auto":
+        return None
+    if not isinstance(value, bool):
+        raise ValueError('true, false or "auto"')  # noqa: TRY004 - as floor()
+    return value
+
+
+def _web_address(value: object) -> str:
+    if not isinstance(value, str) or not value.startswith(("https://", "http://")):
+        raise ValueError("a web address that begins with https://")
+    if not value.isprintable() or any(char in value for char in ' "<>()'):
+        raise ValueError("a web address without spaces, quotes, brackets or parentheses")
+    return value.rstrip("/")
+
+
+def _path_floors(value: object) -> Mapping[str, Fraction]:
+    if not isinstance(value, dict):
+        raise ValueError("a table of globs and floors")  # noqa: TRY004 - as floor()
+    floors = {}
+    for glob, wanted in value.items():
+        try:
+            floors[_text(glob)] = _number(wanted)
+        except ValueError as error:
+            raise ValueError(f"for the glob {glob!r} {error}") from None
+    return floors
+
+
+def _one_of(choices: tuple[str, ...]) -> Callable[[object], str]:
+    def choice(value: object) -> str:
+        if value not in choices or not isinstance(value, str):
+            raise ValueError(" or ".join(f'"{choice}"' for choice in choices))
+        return value
+
+    return choice
+
+
+PARSERS: Mapping[str, Callable[[object], Any]] = {
+    "data_file": _path,
+    "fail_under": _number,
+    "fail_under_file": _number,
+    "paths": _path_floors,
+    "no_data": _one_of(NO_DATA),
+    "branch": _text,
+    "remote": _text,
+    "history": _one_of(HISTORY),
+    "html": _flag,
+    "message": _text,
+    "hosting": _one_of(HOSTING),
+    "public": _public,
+    "pages_url": _web_address,
+    "badge_label": _text,
+    "badge_style": _one_of(BADGE_STYLES),
+    "badge_green": _number,
+    "badge_orange": _number,
+}
+assert set(PARSERS) == {key.name for key in fields(Config)}  # noqa: S101 - holds for every import
+
+
+def project_folder(start: Path, top: Path) -> Path:
+    """The folder whose configuration counts: the nearest to ``start`` that has any, else ``top``.
+
+    ``start`` is ``top`` or below it. Looks for the files in which covsync or coverage.py may be
+    configured, as a project that is one of several in a repository has its own.
+    """
+    for folder in (start, *start.parents):
+        if folder == top or any((folder / name).is_file() for name in PROJECT_FILES):
+            return folder
+    return top
+
+
+def load(folder: Path, flags: Mapping[str, object]) -> Config:
+    """The configuration of the project in ``folder``, with ``flags`` over it.
+
+    A flag that is ``None`` was not given. Raises ``CovsyncError`` for a file that cannot be read,
+    an unknown key, a value of the wrong kind, and keys in both files.
+    """
+    in_pyproject = _pyproject_table(folder / PYPROJECT)
+    in_yaml = _yaml_mapping(folder / YAML)
+    if in_pyproject is not None and in_yaml is not None:
+        raise CovsyncError(
+            f"covsync is configured twice: in [tool.covsync] of {PYPROJECT} and in {YAML}",
+            f"Keep one of the two: move the keys of {YAML} into {PYPROJECT}, or the other way.",
+        )
+    if in_pyproject is not None:
+        values = _parsed(in_pyproject, f"[tool.covsync] of {PYPROJECT}")
+    else:
+        values = _parsed(in_yaml or {}, YAML)
+    values.update({key: value for key, value in flags.items() if value is not None})
+    return Config(**values)
+
+
+def _parsed(table: Mapping[object, object], where: str) -> dict[str, Any]:
+    values = {}
+    for key, value in table.items():
+        if key not in PARSERS or not isinstance(key, str):
+            near = difflib.get_close_matches(str(key), PARSERS, n=1)
+            raise CovsyncError(
+                f"unknown key {str(key)!r} in {where}",
+                f"Did you mean {near[0]!r}?" if near else f"The keys are: {', '.join(PARSERS)}.",
+            )
+        try:
+            values[key] = PARSERS[key](value)
+        except ValueError as error:
+            raise CovsyncError(
+                f"{key} = {value!r} in {where} is not valid", f"Set it to {error}."
+            ) from None
+    return values
+
+
+def _read(path: Path) -> str | None:
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return None
+    except (OSError, UnicodeDecodeError) as error:
+        raise CovsyncError(
+            f"cannot read {path.name}: {error}", "Mend or remove the file."
+        ) from None
+
+
+def _pyproject_table(path: Path) -> Mapping[object, object] | None:
+    text = _read(path)
+    if text is None or "covsync" not in text:
+        return None
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+    try:
+        document = tomllib.loads(text, parse_float=Decimal)
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise CovsyncError(f"{path.name} is not valid TOML: {error}", "Mend the file.") from None
+    tool = document.get("tool", {})
+    table = tool.get("covsync") if isinstance(tool, dict) else None
+    if table is None or isinstance(table, dict):
+        return table
+    raise CovsyncError(f"tool.covsync in {path.name} is not a table", "Write it as [tool.covsync].")
+
+
+def _yaml_mapping(path: Path) -> Mapping[object, object] | None:
+    text = _read(path)
+    if text is None:
+        return None
+    import yaml
+
+    try:
+        document = yaml.safe_load(text)
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise CovsyncError(f"{path.name} is not valid YAML: {reason}", "Mend the file.") from None
+    if document is None:
+        return {}
+    if not isinstance(document, dict):
+        raise CovsyncError(
+            f"{path.name} does not hold keys and values", "Write it as `key: value`."
+        )
+    return document

@@ -1,0 +1,59 @@
+"""The only module that writes to the terminal."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TextIO
+
+STYLES = {"red": "31", "green": "32", "yellow": "33", "bold": "1"}
+
+
+def wants_colour(stream: TextIO, environ: Mapping[str, str]) -> bool:
+    """Whether to colour: ``NO_COLOR`` beats ``FORCE_COLOR`` beats being a terminal."""
+    if environ.get("NO_COLOR"):
+        return False
+    if environ.get("FORCE_COLOR"):
+        return True
+    return stream.isatty() and environ.get("TERM") != "dumb"
+
+
+def printable(text: str) -> str:
+    """``text`` with everything that could steer a terminal replaced; line ends stay."""
+    return "".join(char if char.isprintable() or char == "\n" else "?" for char in text)
+
+
+@dataclass(frozen=True, slots=True)
+class Console:
+    """Where a command says things: results on stdout, notes and errors on stderr."""
+
+    verbose: bool = False
+
+    def say(self, text: str, style: str | None = None) -> None:
+        """A result, for the person or the program that asked."""
+        _write(sys.stdout, text, style)
+
+    def note(self, text: str) -> None:
+        """Something worth knowing beside the result."""
+        _write(sys.stderr, f"covsync: note: {text}", "yellow")
+
+    def detail(self, text: str) -> None:
+        """Something only ``--verbose`` shows."""
+        if self.verbose:
+            _write(sys.stderr, f"covsync: {text}", None)
+
+    def error(self, message: str, fix: str) -> None:
+        """What is wrong, and on the next line what to do about it."""
+        _write(sys.stderr, f"covsync: error: {message}", "red")
+        _write(sys.stderr, f"  {fix}", None)
+
+
+def _write(stream: TextIO, text: str, style: str | None) -> None:
+    text = printable(text)
+    encoding = stream.encoding or "utf-8"
+    text = text.encode(encoding, "backslashreplace").decode(encoding)
+    if style and wants_colour(stream, os.environ):
+        text = f"\x1b[{STYLES[style]}m{text}\x1b[0m"
+    print(text, file=stream, flush=True)

@@ -1,0 +1,30 @@
+"""The few ways in which covsync says that it could not do what it was asked."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class CovsyncError(Exception):
+    """What was asked for could not be done.
+
+    Raised where the fact is known, printed in one place (``covsync.cli``).
+    ``message`` says what is wrong in one line, ``fix`` what to do about it.
+    """
+
+    exit_code: ClassVar[int] = 1
+
+    def __init__(self, message: str, fix: str) -> None:
+        super().__init__(message)
+        self.message = message
+        self.fix = fix
+
+
+class NothingToJudgeError(CovsyncError):
+    """There is no coverage that could be judged: exit code 3."""
+
+    exit_code: ClassVar[int] = 3
+
+
+class NoDataError(NothingToJudgeError):
+    """There is no coverage data at all, as where no test ran; ``no_data = "warn"`` allows it."""

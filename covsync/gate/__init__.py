@@ -1,0 +1,1 @@
+"""Pure: what was measured and what was asked for in, findings out."""

@@ -1,0 +1,42 @@
+"""Asking git for facts: one process, its output. The data branch is GitPython's (see scratch)."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from covsync.errors import CovsyncError
+
+NO_GIT = ("git is not installed, or not on PATH", "Install git 2.31 or newer.")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """How a git command ended; ``error`` is what it wrote to stderr."""
+
+    status: int
+    output: bytes
+    error: str
+
+    def text(self) -> str:
+        """The output as text, less the line end."""
+        return os.fsdecode(self.output).rstrip("\n")
+
+
+def ask(folder: Path, *arguments: str) -> Answer:
+    """What ``git ARGUMENTS`` answers in ``folder``, errors on one line and in English."""
+    environ = {**os.environ, "LC_ALL": "C", "GIT_OPTIONAL_LOCKS": "0"}
+    try:
+        done = subprocess.run(  # noqa: S603 - git, with arguments of our own
+            ["git", *arguments],  # noqa: S607 - the user's git is the one to use
+            cwd=folder,
+            env=environ,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=False,
+        )
+    except FileNotFoundError:
+        raise CovsyncError(*NO_GIT) from None
+    return Answer(done.returncode, done.stdout, " ".join(os.fsdecode(done.stderr).split()))

@@ -1,0 +1,120 @@
+"""Why a remote could not be reached or did not take a push, and what to do about it. Pure.
+
+Git tells by words alone; GitPython runs it with ``LC_ALL=C``, so the words are stable. Which
+words mean what was found by provoking each case.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from covsync.git.command import Answer
+
+REMOTE_LINES = re.compile(r"^remote: ?(.*\S)", re.MULTILINE)
+SHOWN_REMOTE_LINES = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """What stood in the way. ``tries`` is how often it is worth trying before giving up."""
+
+    message: str
+    fix: str
+    tries: int = 1
+
+
+NO_REMOTE = (
+    r"[Rr]epository .*not found|does not appear to be a git repository|error: 404|"
+    r"No such remote"
+)
+NETWORK = (
+    r"Could not resolve host|Failed to connect|Connection (refused|reset)|timed out|"
+    r"error: (5\d\d|429)|Operation too slow|early EOF|hung up|RPC failed|unable to access"
+)
+# The first that fits counts. {branch} is the data branch, {last} git's last line, {told} what the
+# remote's own hooks and rules said.
+KNOWN = (
+    (
+        r"exists; cannot create|directory/file conflict|refname conflict",
+        "the remote has another branch in the way of {branch}",
+        "Delete the one named {branch}/... (or the beginning of {branch}), or use another.",
+        1,
+    ),
+    (
+        r"branch is currently checked out|refusing to update checked out branch",
+        "{branch} is checked out in the remote, which is not a bare repository",
+        "Check out another branch there, or push to a bare repository.",
+        1,
+    ),
+    (
+        r"\[remote rejected\] \(.*non-fast-forward|denying non-fast-forward",
+        "the remote does not allow {branch} to be replaced",
+        'Keep its history: set history = "append".',
+        1,
+    ),
+    (
+        r"hook declined|protected branch|rule violations|GH006|GH013",
+        "a rule of the remote refused the push to {branch}{told}",
+        "Allow whoever runs covsync to push to {branch}, or name another with --branch.",
+        1,
+    ),
+    (
+        r"\((stale info|fetch first|non-fast-forward|failed to update ref|cannot lock ref.*)\)",
+        "others kept publishing to {branch} at the same time",
+        "Run it again.",
+        12,
+    ),
+    (
+        r"error: 400|Duplicate header",
+        "the remote was given two credentials at once and refused both",
+        "Keep one: the checkout's own, or the one in the URL or in git's configuration.",
+        1,
+    ),
+    (
+        r"error: 403|Permission to .* denied|not allowed to (push|upload)|read.only",
+        "the credentials do not allow a push to the remote{told}",
+        "Give them the right to write (GitHub Actions: `permissions: contents: write`).",
+        1,
+    ),
+    (
+        r"could not read (Username|Password)|Authentication failed|error: 401|Permission denied \(",
+        "the remote asks for credentials, and there are none that it accepts ({last})",
+        "Give git credentials for it: a token in CI's checkout, a credential helper, an SSH key.",
+        1,
+    ),
+    (
+        NO_REMOTE,
+        "the remote's repository does not exist, or may not be seen ({last})",
+        "Compare its URL: git remote -v",
+        1,
+    ),
+    (
+        NETWORK,
+        "the remote cannot be reached ({last})",
+        "Look at the network, and run it again.",
+        4,
+    ),
+    (
+        r"",
+        "git could not push to the remote ({last}){told}",
+        "Try `git push` by hand, and run it again.",
+        1,
+    ),
+)
+
+
+def refusal(answer: Answer, branch: str) -> Refusal:
+    """What a failed ``ls-remote``, ``fetch`` or ``push --porcelain`` of ``branch`` means."""
+    said = answer.output.decode(errors="replace") + "\n" + answer.error
+    hints = REMOTE_LINES.findall(answer.error)[:SHOWN_REMOTE_LINES]
+    facts = {
+        "branch": branch,
+        "last": next((line for line in answer.error.splitlines()[::-1] if line), "no reason given"),
+        "told": f": {' / '.join(hints)}" if hints else "",
+    }
+    return next(
+        Refusal(message.format(**facts), fix.format(**facts), tries)
+        for words, message, fix, tries in KNOWN
+        if re.search(words, said)
+    )

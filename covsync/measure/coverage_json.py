@@ -1,0 +1,112 @@
+"""``coverage json``'s format, read into a ``Report``. Pure; the input is not trusted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from covsync.errors import CovsyncError
+from covsync.model import FileReport, Report, ReportStyle, Totals
+
+FORMATS = (2, 3)
+LONGEST_PATH = 4096
+SUMMARY_KEYS = {
+    "statements": "num_statements",
+    "missing": "missing_lines",
+    "excluded": "excluded_lines",
+    "branches": "num_branches",
+    "partial_branches": "num_partial_branches",
+    "missing_branches": "missing_branches",
+}
+BRANCH_KEYS = ("branches", "partial_branches", "missing_branches")
+
+
+class MalformedError(CovsyncError):
+    """The document is not what ``coverage json`` writes."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(
+            f"the coverage json report is not usable: {what}",
+            "Write it again with coverage.py 7.2 or newer: coverage json",
+        )
+
+
+def report_from_json(
+    document: object, style: ReportStyle, coverage_version: tuple[int, ...]
+) -> Report:
+    """The report that ``document`` holds. Raises ``MalformedError``.
+
+    The totals are summed here from the files; a document whose own totals differ is refused, as
+    no one could tell which of its figures to believe.
+    """
+    meta = _mapping(_mapping(document, "the document").get("meta"), "meta")
+    if meta.get("format") not in FORMATS:
+        raise MalformedError(f"its format is {meta.get('format')!r}, known are 2 and 3")
+    has_branches = meta.get("branch_coverage")
+    if not isinstance(has_branches, bool):
+        raise MalformedError("meta.branch_coverage is not true or false")
+    assert isinstance(document, dict)  # noqa: S101 - _mapping() said so
+    entries = _mapping(document.get("files"), "files")
+    files = tuple(
+        _file_report(path, _mapping(entry, f"files[{path!r}]"), has_branches=has_branches)
+        for path, entry in sorted(entries.items())
+    )
+    totals = sum((each.totals for each in files), Totals())
+    if _totals(document.get("totals"), "totals", has_branches=has_branches) != totals:
+        raise MalformedError("its totals are not the sum of its files")
+    return Report(files, totals, has_branches, style, coverage_version, document)
+
+
+def _file_report(path: str, entry: Mapping[str, Any], *, has_branches: bool) -> FileReport:
+    if len(path) > LONGEST_PATH:
+        raise MalformedError(f"a file's name has {len(path)} characters")
+    where = f"files[{path!r}]"
+    report = FileReport(
+        path=path.replace("\\", "/"),
+        totals=_totals(entry.get("summary"), f"{where}.summary", has_branches=has_branches),
+        executed_lines=_lines(entry.get("executed_lines"), f"{where}.executed_lines"),
+        missing_lines=_lines(entry.get("missing_lines"), f"{where}.missing_lines"),
+        excluded_lines=_lines(entry.get("excluded_lines"), f"{where}.excluded_lines"),
+        missing_branches=_branches(entry, where) if has_branches else (),
+    )
+    if len(report.missing_lines) != report.totals.missing:
+        raise MalformedError(f"{where} lists other missing lines than it counts")
+    return report
+
+
+def _mapping(value: object, where: str) -> Mapping[str, Any]:
+    if not isinstance(value, dict):
+        raise MalformedError(f"{where} is not an object")
+    return value
+
+
+def _totals(value: object, where: str, *, has_branches: bool) -> Totals:
+    summary = _mapping(value, where)
+    counts = {}
+    for name, key in SUMMARY_KEYS.items():
+        if name in BRANCH_KEYS and not has_branches:
+            continue
+        count = summary.get(key)
+        if type(count) is not int or count < 0:
+            raise MalformedError(f"{where}.{key} is not a count")
+        counts[name] = count
+    totals = Totals(**counts)
+    if totals.missing > totals.statements or totals.missing_branches > totals.branches:
+        raise MalformedError(f"{where} misses more than there is")
+    return totals
+
+
+def _lines(value: object, where: str) -> tuple[int, ...]:
+    if not isinstance(value, list) or any(type(line) is not int or line < 0 for line in value):
+        raise MalformedError(f"{where} is not a list of line numbers")
+    return tuple(sorted(value))
+
+
+def _branches(entry: Mapping[str, Any], where: str) -> tuple[tuple[int, int], ...]:
+    pairs = entry.get("missing_branches")
+    if not isinstance(pairs, list) or any(
+        not isinstance(pair, list) or len(pair) != 2 or any(type(line) is not int for line in pair)
+        for pair in pairs
+    ):
+        raise MalformedError(f"{where}.missing_branches is not a list of pairs of lines")
+    return tuple(sorted((start, end) for start, end in pairs))

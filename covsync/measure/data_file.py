@@ -1,0 +1,70 @@
+"""Which file holds the coverage data, and what kind of file it is."""
+
+from __future__ import annotations
+
+from enum import Enum
+from pathlib import Path
+
+from covsync.errors import CovsyncError, NoDataError, NothingToJudgeError
+
+HOW_TO_MEASURE = "Run the tests under coverage.py first, for example: coverage run -m pytest"
+SQLITE_HEADER = b"SQLite format 3\x00"
+SHOWN_SHARDS = 3
+
+
+class Kind(Enum):
+    """What a data file holds."""
+
+    SQLITE = "coverage.py's own data"
+    JSON = "what `coverage json` writes"
+
+
+def recognise(path: Path) -> Kind:
+    """The kind of the data file at ``path``, told from its first bytes.
+
+    Raises ``NoDataError`` where there is none or it is empty, ``NothingToJudgeError`` where there
+    are only the uncombined files of a parallel run, ``CovsyncError`` for anything else.
+    """
+    try:
+        with path.open("rb") as stream:
+            start = stream.read(64)
+    except FileNotFoundError:
+        raise _absent(path) from None
+    except OSError as error:
+        raise CovsyncError(
+            f"cannot read {path}: {error.strerror}", "Name the data file with --data-file."
+        ) from None
+    if not start.strip():
+        raise NoDataError(f"{path} is empty: it holds no coverage data", HOW_TO_MEASURE)
+    if start.startswith(SQLITE_HEADER):
+        return Kind.SQLITE
+    if start.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
+        return Kind.JSON
+    raise CovsyncError(
+        f"{path} is neither coverage.py's data nor a `coverage json` report",
+        "Delete it and run the tests under coverage.py again, or name another with --data-file.",
+    )
+
+
+def _absent(path: Path) -> NothingToJudgeError:
+    try:
+        shards = sorted(each.name for each in path.parent.iterdir() if _is_shard(each, path))
+    except OSError:
+        shards = []
+    if not shards:
+        return NoDataError(f"there is no coverage data: {path} does not exist", HOW_TO_MEASURE)
+    names = ", ".join(shards[:SHOWN_SHARDS])
+    if len(shards) > SHOWN_SHARDS:
+        names += f" and {len(shards) - SHOWN_SHARDS} more"
+    return NothingToJudgeError(
+        f"the coverage data is not combined: there is {names} but no {path.name}",
+        "Combine them first: coverage combine",
+    )
+
+
+def _is_shard(candidate: Path, data_file: Path) -> bool:
+    """Whether coverage.py's parallel mode wrote it: ``.coverage.HOST.PID.RANDOM``."""
+    if not candidate.name.startswith(f"{data_file.name}.") or not candidate.is_file():
+        return False
+    with candidate.open("rb") as stream:
+        return stream.read(len(SQLITE_HEADER)) == SQLITE_HEADER

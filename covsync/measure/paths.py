@@ -1,0 +1,139 @@
+"""Where a measured path belongs in the repository."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+from pathlib import PurePosixPath
+
+from covsync.errors import CovsyncError
+from covsync.model import WorkTree
+
+SHOWN = 3
+
+
+def place(names: Iterable[str], tree: WorkTree) -> Mapping[str, str]:
+    """Each measured name with the path that stands for it here.
+
+    A name inside the work tree stands for itself. Any other was measured in another place (a
+    container, another checkout, Windows) and is found again by its longest tail that exactly one
+    tracked file shares. Raises ``CovsyncError`` for a name that leads outside the repository and
+    for one that could be several files.
+    """
+    placed: dict[str, str] = {}
+    foreign = []
+    for name in names:
+        inside = inside_work_tree(name, tree)
+        if inside is None:
+            foreign.append(name)
+        else:
+            placed[name] = name
+    if foreign:
+        found = _by_tail(sorted(foreign), tree.tracked, alone=not placed)
+        placed |= {name: os.path.join(tree.top, path) for name, path in found.items()}
+    return placed
+
+
+def inside_work_tree(name: str, tree: WorkTree) -> str | None:
+    """The path relative to the top level, symbolic links followed, or ``None`` if not inside.
+
+    A relative name counts from the project's folder. Git's own folder is not inside; nor is a
+    name that a system with other separators wrote. Raises ``CovsyncError`` where a path lies in
+    the work tree by its name, but leads out of it.
+    """
+    by_name = os.path.normpath(os.path.join(tree.folder, name))
+    real = os.path.realpath(by_name)
+    if "\0" in name or (not _below(by_name, tree.top) and not _below(real, tree.top)):
+        return None
+    if re.search(r"\\|^[A-Za-z]:", name) and not os.path.lexists(by_name):
+        return None
+    relative = os.path.relpath(real, tree.top).replace(os.sep, "/")
+    if not _below(real, tree.top) or ".git" in relative.lower().split("/"):
+        raise CovsyncError(
+            f"the coverage data names {name!r}, which leads outside the repository's files",
+            "Measure this project's sources only: set coverage.py's [run] source or omit.",
+        )
+    return relative
+
+
+def _below(path: str, top: object) -> bool:
+    return path.startswith(os.path.join(str(top), ""))
+
+
+def _by_tail(names: list[str], tracked: frozenset[str], *, alone: bool) -> dict[str, str]:
+    """Foreign names with their tracked paths.
+
+    The files of one measurement hang together: a name that fits several tracked files, or fits
+    by its last part only, is settled by the folders its neighbours were found in. ``alone`` says
+    that no measured name was native, so that even a last part may be enough.
+    """
+    by_last = defaultdict(list)
+    for path in tracked:
+        by_last[path.rpartition("/")[2]].append(path)
+    fits = {name: _longest_fits(_parts(name), by_last) for name in names}
+    moves = Counter(
+        _move(_parts(name), paths[0])
+        for name, (length, paths) in fits.items()
+        if len(paths) == 1 and (length > 1 or alone)
+    )
+    found = {}
+    for name, (length, paths) in fits.items():
+        agreed = [path for path in paths if _move(_parts(name), path) in moves]
+        if len(paths) == 1 and (agreed or length > 1 or alone):
+            found[name] = paths[0]
+        elif len(agreed) == 1:
+            found[name] = agreed[0]
+        elif len(paths) > 1 and length > 0:
+            raise _ambiguous(name, paths)
+        else:
+            raise CovsyncError(
+                f"the coverage data names {name!r}, which is not a file of this repository",
+                "Measure this project's sources only: set coverage.py's [run] source or omit, "
+                "or map other checkouts onto this one with its [paths].",
+            )
+    return found
+
+
+def _parts(name: str) -> tuple[str, ...]:
+    """A foreign name's parts; ``..`` and drive letters stay, so they match nothing tracked."""
+    separators = r"[\\/]" if re.match(r"[A-Za-z]:|\\\\", name) or "/" not in name else "/"
+    return tuple(part for part in re.split(separators, name) if part not in ("", "."))
+
+
+def _longest_fits(
+    parts: tuple[str, ...], by_last: Mapping[str, list[str]]
+) -> tuple[int, list[str]]:
+    """How many last parts the best tracked paths share with a name, and those paths."""
+    best, paths = 0, []
+    for path in by_last.get(parts[-1], []) if parts else []:
+        length = 0
+        for ours, theirs in zip(reversed(PurePosixPath(path).parts), reversed(parts), strict=False):
+            if ours != theirs:
+                break
+            length += 1
+        if length > best:
+            best, paths = length, [path]
+        elif length == best:
+            paths.append(path)
+    return best, sorted(paths)
+
+
+def _move(parts: tuple[str, ...], path: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """From which folder there to which folder here: the two heads left of the shared tail."""
+    ours = PurePosixPath(path).parts
+    shared = 0
+    while shared < min(len(parts), len(ours)) and parts[-1 - shared] == ours[-1 - shared]:
+        shared += 1
+    return parts[: len(parts) - shared], ours[: len(ours) - shared]
+
+
+def _ambiguous(name: str, paths: list[str]) -> CovsyncError:
+    candidates = ", ".join(paths[:SHOWN])
+    if len(paths) > SHOWN:
+        candidates += f" and {len(paths) - SHOWN} more"
+    return CovsyncError(
+        f"the coverage data names {name!r}, which could be any of {candidates}",
+        "Say which with coverage.py's [paths], or measure with its relative_files = true.",
+    )

@@ -1,0 +1,232 @@
+"""Plain data and exact arithmetic: what was measured, and what was found wrong with it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+HUNDRED = Fraction(100)
+
+
+def shown_percent(covered: int, coverable: int, precision: int) -> str:
+    """``covered`` of ``coverable`` as coverage.py shows it, without a percent sign.
+
+    Rounded to ``precision`` decimals, but 100 only when exact and 0 only when exact. The
+    arithmetic is coverage.py's own (``coverage.results.display_covered``), floats and all, so
+    that a tie rounds to the same side; nothing is judged by this text.
+    """
+    figure = 100.0 * covered / coverable if coverable else 100.0
+    step = 1.0 / 10**precision
+    if 0 < figure < step:
+        figure = step
+    elif 100.0 - step < figure < 100:
+        figure = 100.0 - step
+    else:
+        figure = round(figure, precision)
+    return f"{figure:.{precision}f}"
+
+
+def exact_decimal(value: Fraction) -> str:
+    """A floor as it was written: the shortest decimal that is exactly ``value``."""
+    return f"{Decimal(value.numerator) / Decimal(value.denominator):f}"
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """The counts coverage.py reports for a file, or for several together."""
+
+    statements: int = 0
+    missing: int = 0
+    excluded: int = 0
+    branches: int = 0
+    partial_branches: int = 0
+    missing_branches: int = 0
+
+    def __add__(self, other: Totals) -> Totals:
+        return Totals(
+            self.statements + other.statements,
+            self.missing + other.missing,
+            self.excluded + other.excluded,
+            self.branches + other.branches,
+            self.partial_branches + other.partial_branches,
+            self.missing_branches + other.missing_branches,
+        )
+
+    @property
+    def coverable(self) -> int:
+        """Statements and branches together."""
+        return self.statements + self.branches
+
+    @property
+    def covered(self) -> int:
+        """Covered statements and covered branches together."""
+        return self.coverable - self.missing - self.missing_branches
+
+    @property
+    def percent_covered(self) -> Fraction:
+        """The exact percentage, 0 to 100; where there is nothing to cover it is 100."""
+        return HUNDRED * self.covered / self.coverable if self.coverable else HUNDRED
+
+    def shown(self, precision: int) -> str:
+        """The percentage as every reader sees it, such as ``94`` or ``94.06``."""
+        return shown_percent(self.covered, self.coverable, precision)
+
+    def shown_below(self, floor: Fraction, precision: int) -> str:
+        """The percentage with as many digits as it takes to read as less than ``floor``."""
+        text = self.shown(precision)
+        while Fraction(text) >= floor:
+            precision += 1
+            digits = f"{round(self.percent_covered * 10**precision):0{precision + 1}d}"
+            text = f"{digits[:-precision]}.{digits[-precision:]}"
+        return text
+
+
+@dataclass(frozen=True, slots=True)
+class FileReport:
+    """What was measured of one file.
+
+    ``path`` is relative to the project's folder, with forward slashes, as coverage.py names the
+    file. Lines are sorted. A branch is a pair of lines; a target below zero leaves the function.
+    """
+
+    path: str
+    totals: Totals
+    executed_lines: tuple[int, ...]
+    missing_lines: tuple[int, ...]
+    excluded_lines: tuple[int, ...]
+    missing_branches: tuple[tuple[int, int], ...]
+
+    def missing_items(self) -> list[str]:
+        """What is not covered, item by item, in coverage.py's notation: ``12-15``, ``40->44``.
+
+        Missing lines join into a range across anything that is not a statement. A branch is
+        listed where neither of its ends is a missing line (``coverage.results.format_lines``).
+        """
+        missing = set(self.missing_lines)
+        statements = sorted((missing | set(self.executed_lines)) - set(self.excluded_lines))
+        runs: list[tuple[int, int]] = []
+        in_run = False
+        for line in statements:
+            if line not in missing:
+                in_run = False
+            elif in_run:
+                runs[-1] = (runs[-1][0], line)
+            else:
+                runs.append((line, line))
+                in_run = True
+        items = [(a, f"{a}" if a == b else f"{a}-{b}") for a, b in runs]
+        items += [
+            (start, f"{start}->{end if end > 0 else 'exit'}")
+            for start, end in self.missing_branches
+            if start not in missing and end not in missing
+        ]
+        return [text for _, text in sorted(items)]
+
+    def missing_text(self) -> str:
+        """The ``Missing`` column of ``coverage report --show-missing``."""
+        return ", ".join(self.missing_items())
+
+
+@dataclass(frozen=True, slots=True)
+class ReportStyle:
+    """How coverage.py is set up to show a report (its ``[report]`` section)."""
+
+    precision: int = 0
+    sort: str = "name"
+    skip_covered: bool = False
+    skip_empty: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """One measurement: every figure a person sees is taken from here.
+
+    ``coverage_json`` is the same measurement as ``coverage json`` writes it, less the time of day.
+    ``coverage_version`` is the installed coverage.py's, which decides how its table looks.
+    """
+
+    files: tuple[FileReport, ...]
+    totals: Totals
+    has_branches: bool
+    style: ReportStyle
+    coverage_version: tuple[int, ...]
+    coverage_json: Mapping[str, Any]
+
+    def shown_total(self) -> str:
+        """The total, as hook, badge, README and endpoint show it: ``94``."""
+        return self.totals.shown(self.style.precision)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A floor that was not held.
+
+    ``rule`` is the configuration key that asks for it, ``subject`` what was judged: ``total``, a
+    file's path or a glob. ``files`` are those with something missing, the most missing first.
+    """
+
+    rule: str
+    subject: str
+    totals: Totals
+    floor: Fraction
+    files: tuple[FileReport, ...]
+
+    @property
+    def shortfall(self) -> Fraction:
+        """Percentage points between the floor and the figure, above 0."""
+        return self.floor - self.totals.percent_covered
+
+    @property
+    def needed(self) -> int:
+        """How many more statements or branches must be covered to reach the floor, at least 1."""
+        required = self.floor * self.totals.coverable / 100
+        return -(-required.numerator // required.denominator) - self.totals.covered
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the gate found: ``findings`` worst first; ``held`` counts the floors that held."""
+
+    findings: tuple[Finding, ...]
+    held: int
+    unmatched_globs: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class WorkTree:
+    """The project on disk.
+
+    ``top`` is the repository's top level, ``folder`` the project's own (the same, or below it).
+    ``tracked`` are the paths in the index, relative to ``top``, with forward slashes.
+    """
+
+    top: Path
+    folder: Path
+    tracked: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The commit that was measured: its full object name, and its committer time (Unix, UTC)."""
+
+    commit: str
+    committed_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Links:
+    """Where the data branch's files are found on the web; without a host, relative to the branch.
+
+    ``report`` and ``badge_target`` are for people, ``badge`` and ``endpoint`` for programs.
+    ``is_public`` says whether services outside can read them.
+    """
+
+    report: str
+    badge_target: str
+    badge: str
+    endpoint: str
+    is_public: bool

@@ -1,0 +1,1 @@
+"""Pure: a report in, text or bytes out; a module a format."""

@@ -1,0 +1,44 @@
+"""``data.json``: the measurement for programs, in the layout that existing readers know."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timezone
+
+from covsync.model import Report, Source
+
+SCHEMA = 1
+
+
+def data_json(report: Report, source: Source, coverage_path: str) -> bytes:
+    """The document: three keys as readers of this layout expect them, and covsync's own.
+
+    ``coverage`` is the nearest float to the exact percentage, ``raw_data`` what ``coverage json``
+    writes, stamped with the source commit's time instead of the time of day. ``coverage_path`` is
+    the project's folder within the repository.
+    """
+    at = iso_time(source.committed_at)
+    raw = dict(report.coverage_json)
+    raw["meta"] = {**raw["meta"], "timestamp": at.removesuffix("Z")}
+    document = {
+        "coverage": float(report.totals.percent_covered),
+        "raw_data": raw,
+        "coverage_path": coverage_path,
+        "covsync": {"schema": SCHEMA, "commit": source.commit, "committed_at": at},
+    }
+    return json.dumps(document).encode() + b"\n"
+
+
+def source_of(text: bytes | None) -> Source | None:
+    """The commit a published ``data.json`` was made from, ``None`` if covsync did not make it."""
+    try:
+        stamp = json.loads(text or b"")["covsync"]
+        at = datetime.fromisoformat(stamp["committed_at"].replace("Z", "+00:00"))
+        return Source(str(stamp["commit"]), int(at.timestamp()))
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError):
+        return None
+
+
+def iso_time(seconds: int) -> str:
+    """A Unix time as ISO 8601 in UTC: ``2026-11-21T02:21:59Z``."""
+    return datetime.fromtimestamp(seconds, tz=timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,121 @@
+"""The Markdown table, byte for byte what ``coverage report`` prints.
+
+``coverage report --format=markdown --show-missing`` would analyse every source again; this
+renders the analysis there is. The rules are those of ``coverage.report.SummaryReporter``, which
+changed twice in the range of versions that covsync supports. One thing is stricter here: what
+would break the table or inject into it is replaced or escaped whatever coverage.py does with it.
+"""
+
+from __future__ import annotations
+
+import re
+import string
+from collections.abc import Sequence
+from fractions import Fraction
+
+from covsync.model import FileReport, Report, Totals
+
+TOTAL_ON_THE_LEFT = (7, 13, 0)
+ESCAPES_ALL_PUNCTUATION = (7, 13, 5)
+
+PUNCTUATION = str.maketrans(
+    {char: f"\\{char}" for char in string.punctuation if char not in ".,/-"}
+)
+UNDERSCORE = str.maketrans({"_": "\\_"})
+UNSAFE = re.compile(r"[^\w .,/>~+=@%:;-]")
+
+
+def markdown_table(report: Report) -> str:
+    """The table with its header, its rows and TOTAL, each line ended."""
+    header = ["Name", "Stmts", "Miss", *(["Branch", "BrPart"] if report.has_branches else [])]
+    header += ["Cover", "Missing"]
+    shown = [each for each in report.files if not _is_skipped(each, report)]
+    rows = [_row(each, report) for each in _in_order(shown, report)]
+    total = ["TOTAL", *_counts(report.totals, report), report.shown_total(), ""]
+
+    escaped = [[_escaped(str(value), report) for value in row] for row in rows]
+    name_width = max([len("**TOTAL**"), *(len(row[0]) for row in escaped)]) + 1
+    cover_width = max(len(report.shown_total()) + 6, len(" Cover "))
+    widths = [9] * (len(header) - 3) + [cover_width, 10]
+
+    cells = [f"| {header[0]:{name_width}}|"]
+    cells += [f"{text:>{width}} |" for text, width in zip(header[1:], widths, strict=True)]
+    lines = ["".join(cells), _rule([len(cell) for cell in cells])]
+    for name, *values in escaped:
+        values[-2] += "%"
+        texts = [f"{text:>{width}} |" for text, width in zip(values, widths, strict=True)]
+        lines.append(f"| {name:{name_width}}|" + "".join(texts))
+    bold = [f" **{text}**" for text in [*map(str, total[:-2]), f"{total[-2]}%"]] + [""]
+    side = "<" if report.coverage_version >= TOTAL_ON_THE_LEFT else ">"
+    texts = [f"{text:>{width}} |" for text, width in zip(bold[1:], widths, strict=True)]
+    lines.append(f"|{bold[0]:{side}{name_width}} |" + "".join(texts))
+    lines += _end_lines(report, report.files)
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _rule(widths: Sequence[int]) -> str:
+    name, *others = widths
+    parts = ["- |".rjust(name - 1, "-"), *("-: |".rjust(width - 1, "-") for width in others)]
+    return "|" + " ".join(parts)
+
+
+def _counts(totals: Totals, report: Report) -> list[int]:
+    branches = [totals.branches, totals.partial_branches] if report.has_branches else []
+    return [totals.statements, totals.missing, *branches]
+
+
+def _row(file: FileReport, report: Report) -> list[str | int]:
+    name = "".join(char if char.isprintable() else "?" for char in file.path)
+    shown = file.totals.shown(report.style.precision)
+    return [name, *_counts(file.totals, report), shown, file.missing_text()]
+
+
+def _escaped(text: str, report: Report) -> str:
+    escapes_all = report.coverage_version >= ESCAPES_ALL_PUNCTUATION or UNSAFE.search(text)
+    return text.translate(PUNCTUATION if escapes_all else UNDERSCORE)
+
+
+def _is_skipped(file: FileReport, report: Report) -> bool:
+    complete = not file.totals.missing and not file.totals.partial_branches
+    if report.style.skip_covered and complete:
+        return True
+    return report.style.skip_empty and not file.totals.statements
+
+
+def _in_order(files: Sequence[FileReport], report: Report) -> list[FileReport]:
+    option = report.style.sort.lower()
+    column = option.lstrip("+-")
+
+    def by_number(file: FileReport) -> tuple[Fraction | int, str]:
+        totals = file.totals
+        figures: dict[str, Fraction | int] = {
+            "stmts": totals.statements,
+            "miss": totals.missing,
+            "branch": totals.branches,
+            "brpart": totals.partial_branches,
+            "cover": totals.percent_covered,
+        }
+        return figures[column], file.path
+
+    def by_name(file: FileReport) -> tuple[list[str | int], str]:
+        chunks = re.split(r"(\d+)", file.path)
+        return [int(text) if at % 2 else text for at, text in enumerate(chunks)], file.path
+
+    if column == "name":
+        return sorted(files, key=by_name, reverse=option.startswith("-"))
+    return sorted(files, key=by_number, reverse=option.startswith("-"))
+
+
+def _end_lines(report: Report, files: Sequence[FileReport]) -> list[str]:
+    complete = [f for f in files if not f.totals.missing and not f.totals.partial_branches]
+    covered = len(complete) if report.style.skip_covered else 0
+    skipped = [f for f in files if _is_skipped(f, report)]
+    empty = len(skipped) - covered
+    lines = []
+    if covered:
+        lines.append(
+            f"\n{covered} file{'s' if covered > 1 else ''} skipped due to complete coverage."
+        )
+    if empty:
+        lines.append(f"\n{empty} empty file{'s' if empty > 1 else ''} skipped.")
+    return lines

@@ -1,0 +1,151 @@
+"""Real projects in temporary folders: real git, real coverage.py, the real command line."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+COMMANDS = Path(sys.executable).parent
+FOREIGN = ("GIT_", "COV", "GITHUB_", "GITLAB_", "CI", "PRE_COMMIT", "PYTHON", "DJANGO_")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _nothing_of_the_developers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Neither the developer's home, nor git settings, nor CI have a say in a test."""
+    home = tmp_path_factory.mktemp("home")
+    settings = home / "gitconfig"
+    settings.write_text(
+        "[user]\nname = Test\nemail = test@localhost\n[init]\ndefaultBranch = main\n"
+        "[advice]\ndetachedHead = false\n"
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        for name in os.environ:
+            if name.startswith(FOREIGN) or name in ("NO_COLOR", "FORCE_COLOR"):
+                patch.delenv(name)
+        patch.setenv("HOME", str(home))
+        patch.setenv("XDG_CONFIG_HOME", str(home / "config"))
+        patch.setenv("GIT_CONFIG_GLOBAL", str(settings))
+        patch.setenv("GIT_CONFIG_NOSYSTEM", "1")
+        patch.setenv("PATH", f"{COMMANDS}{os.pathsep}{os.environ['PATH']}")
+        yield
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a command ended."""
+
+    status: int
+    out: str
+    err: str
+
+
+def run(command: list[str], folder: Path, env: Mapping[str, str] | None = None) -> Ended:
+    """Runs a command; the bytes that are no UTF-8 come back as Python's surrogates."""
+    done = subprocess.run(
+        command,
+        cwd=folder,
+        env={**os.environ, **(env or {})},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        encoding="utf-8",
+        errors="surrogateescape",
+        check=False,
+    )
+    return Ended(done.returncode, done.stdout, done.stderr)
+
+
+@dataclass(frozen=True)
+class Checkout:
+    """A checkout in which things are typed."""
+
+    folder: Path
+    env: dict[str, str] = field(default_factory=dict)
+
+    def write(self, files: Mapping[str, str]) -> None:
+        for name, text in files.items():
+            path = self.folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+
+    def git(self, *arguments: str) -> str:
+        done = run(["git", *arguments], self.folder, self.env)
+        assert done.status == 0, done
+        return done.out
+
+    def commit(self, message: str = "Change something") -> str:
+        self.git("add", "--all")
+        self.git("commit", "--quiet", "--message", message)
+        return self.git("rev-parse", "HEAD").strip()
+
+    def coverage(self, *arguments: str) -> Ended:
+        done = run(["coverage", *arguments], self.folder, self.env)
+        assert done.status == 0, done
+        return done
+
+    def covsync(self, *arguments: str) -> Ended:
+        """Whatever happens, no user sees a traceback unasked."""
+        ended = run(["covsync", *arguments], self.folder, self.env)
+        assert "--debug" in arguments or "Traceback" not in ended.out + ended.err
+        return ended
+
+
+# Five statements of six and one branch of two are covered: 75%.
+SHAPES = """\
+def area(width, height):
+    if width < 0:
+        return 0
+    return width * height
+
+
+def outline(width, height):
+    return 2 * (width + height)
+"""
+SHAPES_TEST = """\
+from shapes import area, outline
+
+assert area(2, 3) == 6
+assert outline(2, 3) == 10
+"""
+BETTER_TEST = SHAPES_TEST + "assert area(-1, 3) == 0\n"
+BRANCHES = '[tool.coverage.run]\nbranch = true\ninclude = ["shapes.py"]\n'
+
+
+@pytest.fixture
+def remote(tmp_path: Path) -> Path:
+    """A bare repository."""
+    folder = tmp_path / "remote.git"
+    run(["git", "init", "--quiet", "--bare", str(folder)], tmp_path)
+    return folder
+
+
+@pytest.fixture
+def checkout(tmp_path: Path, remote: Path) -> Checkout:
+    """A repository without a commit, and its remote."""
+    folder = tmp_path / "checkout"
+    folder.mkdir()
+    made = Checkout(folder)
+    made.git("init", "--quiet")
+    made.git("remote", "add", "origin", str(remote))
+    return made
+
+
+@pytest.fixture
+def shapes(checkout: Checkout) -> Checkout:
+    """A committed project, measured with branches: 75% covered, by 6 of 8."""
+    checkout.write(
+        {
+            "shapes.py": SHAPES,
+            "test_shapes.py": SHAPES_TEST,
+            "pyproject.toml": BRANCHES,
+            ".gitignore": ".coverage\n.coverage.*\n__pycache__/\nhtmlcov/\n",
+        }
+    )
+    checkout.commit("Draw shapes")
+    checkout.coverage("run", "test_shapes.py")
+    return checkout
