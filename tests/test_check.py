@@ -46,7 +46,7 @@ def test_all_floors_are_judged_at_once_and_the_worst_comes_first(shapes: Checkou
 def test_a_missing_branch_is_named_as_coverage_py_names_it(shapes: Checkout) -> None:
     shapes.write(
         {
-            "shapes.py": "def area(width):\n    if width < 0:\n        width = 0\n    return width\n",
+            "shapes.py": "def area(x):\n    if x < 0:\n        x = 0\n    return x\n",
             "test_shapes.py": "from shapes import area\n\narea(-1)\n",
         }
     )
