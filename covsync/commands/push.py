@@ -22,7 +22,7 @@ from covsync.measure.html import html_pages
 from covsync.measure.measurement import measured
 from covsync.model import Links
 from covsync.render.data_json import source_of
-from covsync.render.publication import Publication, is_owned, render
+from covsync.render.publication import Publication, is_owned
 
 MARKS = {"add": "+", "update": "~", "remove": "-"}
 DONE = {"add": "added", "update": "updated", "remove": "removed"}
@@ -67,7 +67,7 @@ def _measured_publication(console: Console, entered: Project, url: str | None) -
         if config.html and not pages:
             console.note("htmlcov/ is left out: a coverage json report does not hold the sources")
     own_floor = measurement.fail_under
-    return render(
+    return Publication(
         measurement.report,
         pages,
         source=source,

@@ -8,13 +8,22 @@ from fractions import Fraction
 
 from covsync.config import Config
 from covsync.model import Links, Report, Source
-from covsync.render.badge import badge_of, badge_svg, endpoint_json
+from covsync.render.badge import Badge, badge_of, badge_svg, endpoint_json
 from covsync.render.data_json import data_json, source_of
 from covsync.render.history import history_jsonl
 from covsync.render.readme import readme_md
+from covsync.render.trend import trend_svg
 
 HTML_FOLDER = "htmlcov"
-OWNED_FILES = ("README.md", "badge.svg", "endpoint.json", "data.json", "history.jsonl", ".nojekyll")
+OWNED_FILES = (
+    "README.md",
+    "badge.svg",
+    "endpoint.json",
+    "data.json",
+    "history.jsonl",
+    "trend.svg",
+    ".nojekyll",
+)
 GREEN = Fraction(90)
 
 
@@ -25,24 +34,23 @@ def is_owned(path: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Publication:
-    """One measurement of one commit, rendered but for what the branch already holds.
+    """One measurement of one commit, to be rendered for what the branch already holds.
 
-    ``coverage_files`` depend on the coverage alone; ``data.json`` and ``history.jsonl`` also name
-    the commit that was measured.
+    ``pages`` are the files of ``htmlcov/``, empty where none are wanted. ``coverage_path`` is the
+    project's folder within the repository. ``total_floor`` is the total's floor, if it has one.
     """
 
     report: Report
+    pages: Mapping[str, bytes]
     source: Source
+    links: Links
     coverage_path: str
-    coverage_files: Mapping[str, bytes]
+    config: Config
+    total_floor: Fraction | None
 
-    def files(self, published_history: bytes = b"") -> dict[str, bytes]:
-        """The files by path, with this measurement's line among the ``published_history``."""
-        return {
-            **self.coverage_files,
-            "data.json": data_json(self.report, self.source, self.coverage_path),
-            "history.jsonl": history_jsonl(published_history, self.report, self.source),
-        }
+    def files(self, history: bytes = b"") -> dict[str, bytes]:
+        """The files by path, with this measurement's line among those of ``history``."""
+        return self._files(self.source, history_jsonl(history, self.report, self.source))
 
     def repeated(self, data: bytes | None, history: bytes | None) -> dict[str, bytes] | None:
         """The files, had they been made from the commit whose ``data`` and ``history`` stand.
@@ -53,40 +61,28 @@ class Publication:
         source = source_of(data)
         if source is None or history is None:
             return None
-        return {
-            **self.coverage_files,
+        return self._files(source, history)
+
+    def _files(self, source: Source, history: bytes) -> dict[str, bytes]:
+        badge = self._badge()
+        trend = trend_svg(history, self.report.shown_total())
+        readme = readme_md(
+            self.report, self.links, has_html=bool(self.pages), has_trend=trend is not None
+        )
+        files = {
+            "README.md": readme,
+            "badge.svg": badge_svg(badge, self.config.badge_style),
+            "endpoint.json": endpoint_json(badge),
             "data.json": data_json(self.report, source, self.coverage_path),
             "history.jsonl": history,
-        }
-
-
-def render(
-    report: Report,
-    html: Mapping[str, bytes],
-    *,
-    source: Source,
-    links: Links,
-    coverage_path: str,
-    config: Config,
-    total_floor: Fraction | None,
-) -> Publication:
-    """The publication of ``report``; ``html`` are the pages, empty where none are wanted.
-
-    The badge is green from ``badge_green`` on: by default from the total's floor, else from 90.
-    """
-    green = config.badge_green
-    if green is None:
-        green = GREEN if total_floor is None else total_floor
-    badge = badge_of(report, config.badge_label, green, config.badge_orange)
-    return Publication(
-        report,
-        source,
-        coverage_path,
-        {
-            "README.md": readme_md(report, links, has_html=bool(html)),
-            "badge.svg": badge_svg(badge, config.badge_style),
-            "endpoint.json": endpoint_json(badge),
             ".nojekyll": b"",
-            **{f"{HTML_FOLDER}/{path}": content for path, content in html.items()},
-        },
-    )
+            **{f"{HTML_FOLDER}/{path}": content for path, content in self.pages.items()},
+        }
+        return files if trend is None else {**files, "trend.svg": trend}
+
+    def _badge(self) -> Badge:
+        """Green from ``badge_green`` on: by default from the total's floor, else from 90."""
+        green = self.config.badge_green
+        if green is None:
+            green = GREEN if self.total_floor is None else self.total_floor
+        return badge_of(self.report, self.config.badge_label, green, self.config.badge_orange)

@@ -8,11 +8,13 @@ from covsync.model import Links, Report
 from covsync.render.table import markdown_table
 
 
-def readme_md(report: Report, links: Links, *, has_html: bool) -> bytes:
-    """The page: title, link to the full report, table, badges, and what this branch is."""
+def readme_md(report: Report, links: Links, *, has_html: bool, has_trend: bool) -> bytes:
+    """The page: title, link to the full report, trend, table, badges, what this branch is."""
     parts = ["# Repository Coverage\n"]
     if has_html:
         parts.append(f"[Full report]({links.report})\n")
+    if has_trend:
+        parts.append("![Coverage over time](trend.svg)\n")
     parts += [markdown_table(report) + "\n", BADGES]
     parts.append(_direct_image(links))
     if links.is_public:

@@ -1,0 +1,73 @@
+"""``trend.svg``: the total over the commits' times, once two publications can be compared."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from html import escape
+from math import ceil, floor, isfinite
+
+LONGEST = 200
+WIDTH, HEIGHT = 640, 160
+LEFT, RIGHT, TOP, BOTTOM = 44, 56, 12, 24
+
+
+def trend_svg(history: bytes, shown_total: str) -> bytes | None:
+    """The picture of ``history``'s newest publications, ``None`` where there are not two.
+
+    ``shown_total`` stands beside the last point, so that it tells what badge and table tell.
+    """
+    points = _points(history)[-LONGEST:]
+    if len(points) < 2:
+        return None
+    (first, _), (last, _) = points[0], points[-1]
+    lowest = floor(min(percent for _, percent in points) / 10) * 10
+    highest = max(ceil(max(percent for _, percent in points) / 10) * 10, lowest + 10)
+    span = (last - first).total_seconds() or 1.0
+
+    def across(at: datetime) -> float:
+        return LEFT + (WIDTH - LEFT - RIGHT) * (at - first).total_seconds() / span
+
+    def down(percent: float) -> float:
+        return TOP + (HEIGHT - TOP - BOTTOM) * (highest - percent) / (highest - lowest)
+
+    line = " ".join(f"{across(at):.1f},{down(percent):.1f}" for at, percent in points)
+    end_x, end_y = across(last), down(points[-1][1])
+    grid = "".join(
+        f'<path d="M{LEFT} {down(tick):.1f}H{WIDTH - RIGHT}" stroke="#888" stroke-opacity=".35"/>'
+        f'<text x="{LEFT - 6}" y="{down(tick) + 4:.1f}" text-anchor="end">{tick}%</text>'
+        for tick in (lowest, highest)
+    )
+    title = escape(
+        f"Coverage over {len(points)} publications, {first:%Y-%m-%d} to {last:%Y-%m-%d}: "
+        f"now {shown_total}%"
+    )
+    foot = HEIGHT - 6
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{HEIGHT}" '
+        f'viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{title}"><title>{title}</title>'
+        '<g font-family="Verdana,Geneva,DejaVu Sans,sans-serif" font-size="11" fill="#888">'
+        f"{grid}"
+        f'<text x="{LEFT}" y="{foot}">{first:%Y-%m-%d}</text>'
+        f'<text x="{WIDTH - RIGHT}" y="{foot}" text-anchor="end">{last:%Y-%m-%d}</text>'
+        f'<polyline points="{line}" fill="none" stroke="#2f81f7" stroke-width="2" '
+        'stroke-linejoin="round"/>'
+        f'<circle cx="{end_x:.1f}" cy="{end_y:.1f}" r="3.5" fill="#2f81f7"/>'
+        f'<text x="{end_x + 8:.1f}" y="{end_y + 4:.1f}" font-weight="bold">{shown_total}%</text>'
+        "</g></svg>\n"
+    ).encode()
+
+
+def _points(history: bytes) -> list[tuple[datetime, float]]:
+    """When each publication's commit was made, and its percentage; lines of others left out."""
+    points = []
+    for line in history.splitlines():
+        try:
+            entry = json.loads(line)
+            at = datetime.strptime(entry["committed_at"], "%Y-%m-%dT%H:%M:%S%z")
+            percent = float(entry["percent_covered"])
+        except (ValueError, TypeError, KeyError, RecursionError):
+            continue
+        if isfinite(percent) and 0 <= percent <= 100:
+            points.append((at, percent))
+    return sorted(points)
