@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 import os
 import sys
-import traceback
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -31,47 +31,49 @@ class Parser(argparse.ArgumentParser):
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs what ``argv`` (default: the process's arguments) asks for; returns the exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
-    parsed = argparse.Namespace()
     try:
-        parser().parse_args(arguments, parsed)
+        parsed = parser().parse_args(arguments)
         command: Callable[[argparse.Namespace], int] = parsed.command
         return command(parsed)
     except CovsyncError as error:
-        _show_traceback(arguments)
-        if getattr(parsed, "format", None) == "json":
-            from covsync.render.verdict import error_json
-
-            Console().say(error_json(error.message, error.fix, error.exit_code))
-        else:
-            Console().error(error.message, error.fix)
-        return error.exit_code
+        return _failed(arguments, error)
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
         # The reader has gone, and Python's own flush at exit would meet the same pipe.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except OSError as error:
+        return _failed(arguments, CovsyncError(str(error), "Look at that file, folder or disk."))
     except Exception as error:  # noqa: BLE001 - the one place where a bug ends
-        _show_traceback(arguments)
-        Console().error(f"{type(error).__name__}: {error}", BUG)
-        return 1
+        return _failed(arguments, CovsyncError(f"{type(error).__name__}: {error}", BUG))
 
 
-def _show_traceback(arguments: Sequence[str]) -> None:
+def _failed(arguments: Sequence[str], error: CovsyncError) -> int:
+    """Tells the error in the form that was asked for; its exit code."""
     if "--debug" in arguments:
-        traceback.print_exc()
+        Console().traceback()
+    if "--format=json" in arguments or ("--format", "json") in itertools.pairwise(arguments):
+        from covsync.render.verdict import error_json
+
+        Console().say(error_json(error.message, error.fix, error.exit_code))
+    else:
+        Console().error(error.message, error.fix)
+    return error.exit_code
 
 
 def parser() -> argparse.ArgumentParser:
     """The whole command line."""
-    common = Parser(add_help=False)
+    common = Parser(add_help=False, argument_default=argparse.SUPPRESS)
     common.add_argument("-v", "--verbose", action="store_true", help="say more")
     common.add_argument("--debug", action="store_true", help="show where an error comes from")
     top = Parser(
         prog="covsync",
         description="Coverage gate for every commit, coverage record in your own git repository.",
+        parents=[common],
         allow_abbrev=False,
     )
+    top.set_defaults(verbose=False)
     top.add_argument("--version", action="version", version=f"covsync {__version__}")
     commands = top.add_subparsers(metavar="COMMAND", required=True)
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import difflib
+import re
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from covsync.errors import CovsyncError
 
@@ -22,7 +23,8 @@ HISTORY = ("auto", "single", "append")
 HOSTING = ("auto", "github", "gitlab", "gitea", "bitbucket", "none")
 BADGE_STYLES = ("flat", "flat-square", "for-the-badge")
 
-T = TypeVar("T")
+DECIMAL = re.compile(r"[0-9]+(\.[0-9]+)?|\.[0-9]+")
+LONGEST_FLOOR = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +59,14 @@ def floor(value: object) -> Fraction:
     wanted = "a percentage from 0 to 100"
     if isinstance(value, bool) or not isinstance(value, (int, float, str, Decimal)):
         raise ValueError(wanted)  # noqa: TRY004 - one kind of error for one kind of answer
-    try:
-        number = Decimal(str(value))
-    except InvalidOperation:
-        raise ValueError(wanted) from None
+    if isinstance(value, str) and not DECIMAL.fullmatch(value):
+        raise ValueError(wanted)
+    number = Decimal(str(value))
     if not number.is_finite() or not 0 <= number <= 100:
         raise ValueError(wanted)
+    _, digits, exponent = number.as_tuple()
+    if len(digits) > LONGEST_FLOOR or not -LONGEST_FLOOR <= int(exponent) <= 2:
+        raise ValueError(f"{wanted} with at most {LONGEST_FLOOR} digits")
     return Fraction(number)
 
 
@@ -112,7 +116,7 @@ def _path_floors(value: object) -> Mapping[str, Fraction]:
         try:
             floors[_text(glob)] = _number(wanted)
         except ValueError as error:
-            raise ValueError(f"for the glob {glob!r} {error}") from None
+            raise ValueError(f"{error}, for the glob {glob!r}") from None
     return floors
 
 
@@ -192,8 +196,9 @@ def _parsed(table: Mapping[object, object], where: str) -> dict[str, Any]:
         try:
             values[key] = PARSERS[key](value)
         except ValueError as error:
+            shown = str(value) if isinstance(value, Decimal) else repr(value)
             raise CovsyncError(
-                f"{key} = {value!r} in {where} is not valid", f"Set it to {error}."
+                f"{key} = {shown} in {where} is not valid", f"Expected: {error}."
             ) from None
     return values
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TextIO
@@ -44,13 +45,19 @@ class Console:
         if self.verbose:
             _write(sys.stderr, f"covsync: {text}", None)
 
+    def traceback(self) -> None:
+        """Where the error comes from that is being handled, for ``--debug``."""
+        _write(sys.stderr, traceback.format_exc(), None)
+
     def error(self, message: str, fix: str) -> None:
         """What is wrong, and on the next line what to do about it."""
         _write(sys.stderr, f"covsync: error: {message}", "red")
         _write(sys.stderr, f"  {fix}", None)
 
 
-def _write(stream: TextIO, text: str, style: str | None) -> None:
+def _write(stream: TextIO | None, text: str, style: str | None) -> None:
+    if stream is None:  # Python's way to say that the file was closed before it began
+        return
     text = printable(text)
     encoding = stream.encoding or "utf-8"
     text = text.encode(encoding, "backslashreplace").decode(encoding)

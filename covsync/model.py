@@ -189,7 +189,11 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What the gate found: ``findings`` worst first; ``held`` counts the floors that held."""
+    """What the gate found: ``findings`` worst first; ``held`` counts the floors that held.
+
+    ``unmatched_globs`` are those of ``paths`` under which nothing was measured, so that their
+    floors could not be judged.
+    """
 
     findings: tuple[Finding, ...]
     held: int

@@ -172,6 +172,7 @@ def test_unborn_head(checkout: Checkout) -> None:
         ('hosting = "svn"', ("hosting = 'svn'", '"gitlab"')),
         ("paths = 90", ("paths = 90", "a table of globs and floors")),
         ('paths = {"a/**" = 900}', ("a/**", "0 to 100")),
+        ("fail_under = 1e-99999999", ("fail_under", "0 to 100")),
         ('message = "a\\nb"', ("message = ", "a text of one line")),
         ('branch = ""', ("branch = ''", "a text of one line")),
         ('pages_url = "javascript:x"', ("pages_url", "https://")),
@@ -205,7 +206,9 @@ def test_two_configurations(shapes: Checkout) -> None:
     _both_tell(shapes, 1, "[tool.covsync] of pyproject.toml and in .covsync.yaml")
 
 
-@pytest.mark.parametrize("floor", ["101", "-1", "nan", "inf", "abc", "", "95%"])
+@pytest.mark.parametrize(
+    "floor", ["101", "-1", "nan", "inf", "abc", "", "95%", "1e-99999999", "9_0"]
+)
 @pytest.mark.parametrize("flag", ["--fail-under", "--fail-under-file"])
 def test_a_floor_that_is_none(shapes: Checkout, flag: str, floor: str) -> None:
     _tells(
@@ -283,7 +286,7 @@ def test_a_json_report_that_contradicts_itself(shapes: Checkout) -> None:
     _tells(
         shapes.covsync("check", "--data-file", "report.json"),
         1,
-        "its totals are not the sum of its files",
+        "the coverage json report is not usable: totals.percent_covered is not what its counts",
         "coverage json",
     )
 
@@ -298,6 +301,6 @@ def test_an_untracked_source_is_never_published(shapes: Checkout) -> None:
         shapes.covsync("push"),
         1,
         "local.py is measured but git does not track it",
-        "[run] omit",
+        "omit",
     )
     assert shapes.git("ls-remote", "origin") == ""

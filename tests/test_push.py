@@ -11,6 +11,7 @@ import pytest
 from conftest import BETTER_TEST, BRANCHES, SHAPES, Checkout, run
 
 FILES = {"README.md", "badge.svg", "endpoint.json", "data.json", "history.jsonl", ".nojekyll"}
+ENDPOINT = '{"schemaVersion": 1, "label": "Coverage", "message": "9%", "color": "red"}'
 GITHUB = "https://github.com/example/shapes.git"
 
 
@@ -154,7 +155,9 @@ def test_a_branch_with_a_history_keeps_it_and_files_of_others_stay(
     shapes: Checkout, remote: Path
 ) -> None:
     shapes.git("switch", "--quiet", "--orphan", "covsync-data")
-    shapes.write({"CNAME": "coverage.example.org\n", "endpoint.json": "{}", "htmlcov/old.html": ""})
+    shapes.write(
+        {"CNAME": "coverage.example.org\n", "endpoint.json": ENDPOINT, "htmlcov/old.html": ""}
+    )
     shapes.git("add", "--force", "CNAME", "endpoint.json", "htmlcov/old.html")
     shapes.git("commit", "--quiet", "--message", "Made by another tool")
     shapes.git("commit", "--quiet", "--allow-empty", "--message", "Again")
@@ -183,13 +186,51 @@ def test_single_keeps_files_of_others_too(shapes: Checkout, remote: Path) -> Non
     assert published(remote, "CNAME") == "coverage.example.org\n"
 
 
-def test_a_main_branch_without_coverage_data_is_never_taken(shapes: Checkout, remote: Path) -> None:
-    shapes.git("push", "--quiet", "origin", "main")
-    shapes.git("switch", "--quiet", "--create", "topic")
-    ended = shapes.covsync("push", "--branch", "main")
-    assert ended.status == 1
-    assert "main is the remote's main branch and holds no coverage data" in ended.err
-    assert run(["git", "rev-parse", "main"], remote).out == shapes.git("rev-parse", "main")
+@pytest.mark.parametrize("branch", ["main", "release"])
+def test_a_branch_with_other_files_is_never_taken(
+    shapes: Checkout, remote: Path, branch: str
+) -> None:
+    shapes.write({"data.json": "{}", "endpoint.json": "[]"})
+    shapes.commit("Have files of the same names")
+    shapes.coverage("run", "test_shapes.py")
+    shapes.git("push", "--quiet", "origin", f"main:{branch}")
+    shapes.git("switch", "--quiet", "--detach")
+    for history in ("auto", "single", "append"):
+        shapes.write({"pyproject.toml": f'{BRANCHES}[tool.covsync]\nhistory = "{history}"\n'})
+        ended = shapes.covsync("push", "--branch", branch)
+        assert ended.status == 1
+        assert f"{branch} holds other files, and no coverage data" in ended.err
+        assert run(["git", "rev-parse", branch], remote).out == shapes.git("rev-parse", "HEAD")
+
+
+def test_an_older_commit_never_replaces_a_newer_one(shapes: Checkout, remote: Path) -> None:
+    """As when an old CI job is run again."""
+    old = shapes.git("rev-parse", "HEAD").strip()
+    later = {"GIT_COMMITTER_DATE": "2040-01-01T00:00:00Z"}
+    new = improve(Checkout(shapes.folder, later))
+    shapes.covsync("push")
+    shapes.git("switch", "--quiet", "--detach", old)
+    shapes.coverage("run", "test_shapes.py")
+    ended = shapes.covsync("push")
+    assert (ended.status, ended.err) == (0, "")
+    assert ended.out == (
+        f"covsync: origin/covsync-data tells the newer commit {new[:10]} "
+        f"(75% of {old[:10]} is history)\n"
+    )
+    assert json.loads(published(remote, "endpoint.json"))["message"] == "100%"
+    history = published(remote, "history.jsonl").splitlines()
+    assert [json.loads(line)["commit"] for line in history] == [old, new]
+    assert "now 100%" in published(remote, "trend.svg")
+    before = commits(remote)
+    assert shapes.covsync("push").out == ended.out
+    assert commits(remote) == before
+
+
+def test_what_is_not_committed_is_said(shapes: Checkout) -> None:
+    shapes.write({"shapes.py": SHAPES + "\n"})
+    ended = shapes.covsync("push")
+    assert ended.status == 0
+    assert "shapes.py is published as it lies here, not as it was committed" in ended.err
 
 
 @pytest.mark.parametrize("setting", ["--no-html", "html = false"])

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from covsync.commands import project
 from covsync.console import Console
-from covsync.errors import NoDataError
+from covsync.errors import NoDataError, NothingToJudgeError
 from covsync.gate.floors import judge
 from covsync.measure.measurement import measured
 from covsync.render import verdict as verdicts
@@ -15,7 +15,7 @@ BELOW_A_FLOOR = 2
 
 
 def check(console: Console, flags: Mapping[str, object], *, as_json: bool) -> int:
-    """Judges the coverage against every floor; 0 where all held, 2 where one did not."""
+    """Judges the coverage against every floor: 0 all held, 2 one did not, 3 one has no file."""
     entered = project.enter(flags)
     config = entered.config
     try:
@@ -38,11 +38,10 @@ def check(console: Console, flags: Mapping[str, object], *, as_json: bool) -> in
         fail_under_file=config.fail_under_file,
         paths=config.paths,
     )
-    for glob in verdict.unmatched_globs:
-        console.note(
-            f"the glob {glob!r} of `paths` fits no measured file: its floor was not judged"
-        )
-    status = BELOW_A_FLOOR if verdict.findings else 0
+    if verdict.findings:
+        status = BELOW_A_FLOOR
+    else:
+        status = NothingToJudgeError.exit_code if verdict.unmatched_globs else 0
     if as_json:
         console.say(verdicts.as_json(report, verdict, status))
     else:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from covsync.console import Console
 from covsync.errors import CovsyncError
+from covsync.git.command import NO_GIT
 
 PROJECT = {
     "pyproject.toml": """\
@@ -113,9 +114,7 @@ class Stage:
                 check=False,
             )
         except FileNotFoundError:
-            raise CovsyncError(
-                "git is not installed, or not on PATH", "Install git 2.31 or newer."
-            ) from None
+            raise CovsyncError(*NO_GIT) from None
 
 
 def demo(console: Console, keep: Path | None) -> int:
@@ -137,8 +136,8 @@ def demo(console: Console, keep: Path | None) -> int:
         else:
             console.say(
                 f"\nTo look around: the project is {stage.project}, its remote {stage.remote}.\n"
-                f"The report as pages: git -C {shlex.quote(str(stage.project))} fetch "
-                "&& git switch covsync-data, then open htmlcov/index.html"
+                f"The report as pages: cd {shlex.quote(str(stage.project))} "
+                "&& git switch covsync-data, then open htmlcov/index.html."
             )
     return 0
 
@@ -163,7 +162,7 @@ def _set_up(stage: Stage) -> None:
         if done.returncode:
             raise CovsyncError(
                 f"git could not make the demo's repository: {done.stdout.strip()}",
-                "covsync needs git 2.31 or newer.",
+                "covsync needs git 2.32 or newer.",
             )
     hook = stage.project / ".git" / "hooks" / "pre-commit"
     hook.parent.mkdir(exist_ok=True)

@@ -37,6 +37,9 @@ def enter(flags: Mapping[str, object]) -> Project:
     coverage.py looks for its configuration and its data in the working directory, so covsync goes
     where the project is. ``flags`` are the configuration's keys as given on the command line.
     """
+    for name in ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"):
+        if os.environ.get(name):  # relative to here, which is about to change
+            os.environ[name] = os.path.abspath(os.environ[name])  # noqa: PTH100 - as it is named
     here = Path(os.path.realpath(Path.cwd()))
     repository = Repository.around(here)
     folder = config.project_folder(here, repository.top)

@@ -15,13 +15,13 @@ from covsync.config import Config
 from covsync.console import Console
 from covsync.errors import CovsyncError
 from covsync.git import data_branch, hosting
-from covsync.git.data_branch import Change, Outcome, Proposal, Tip
-from covsync.git.repository import check_branch
+from covsync.git.data_branch import Change, NothingToDo, Outcome, Proposal, Tip
+from covsync.git.repository import Repository, check_branch
 from covsync.git.scratch import scratch_repository
 from covsync.measure.html import html_pages
 from covsync.measure.measurement import measured
-from covsync.model import Links
-from covsync.render.data_json import source_of
+from covsync.model import Links, Report
+from covsync.render.data_json import holds_coverage, source_of
 from covsync.render.publication import Publication, is_owned
 
 MARKS = {"add": "+", "update": "~", "remove": "-"}
@@ -49,7 +49,7 @@ def push(
         outcome = data_branch.publish(
             scratch,
             config.branch,
-            lambda tip: _propose(publication, tip, config),
+            lambda tip: _propose(publication, tip, config, repository),
             dry_run=dry_run,
         )
     _tell(console, publication, outcome, config, dry_run=dry_run)
@@ -66,6 +66,7 @@ def _measured_publication(console: Console, entered: Project, url: str | None) -
             console.detail(f"coverage.py: {warning}")
         if config.html and not pages:
             console.note("htmlcov/ is left out: a coverage json report does not hold the sources")
+    _note_changes(console, entered, measurement.report)
     own_floor = measurement.fail_under
     return Publication(
         measurement.report,
@@ -76,6 +77,18 @@ def _measured_publication(console: Console, entered: Project, url: str | None) -
         config=config,
         total_floor=own_floor if config.fail_under is None else config.fail_under,
     )
+
+
+def _note_changes(console: Console, entered: Project, report: Report) -> None:
+    """Says which measured files are not what the commit holds that is named as their source."""
+    changed = entered.repository.changed_since_head()
+    paths = [
+        (entered.folder / file.path).relative_to(entered.repository.top) for file in report.files
+    ]
+    names = [path.as_posix() for path in paths if path.as_posix() in changed]
+    if names:
+        others = f" and {len(names) - 1} more" if len(names) > 1 else ""
+        console.note(f"{names[0]}{others} is published as it lies here, not as it was committed")
 
 
 def _links(config: Config, url: str | None, *, has_html: bool) -> Links:
@@ -91,26 +104,37 @@ def _github_event() -> Mapping[str, Any]:
     return event if isinstance(event, dict) else {}
 
 
-def _propose(publication: Publication, tip: Tip, config: Config) -> Proposal | None:
-    """The publication on top of ``tip``; ``None`` where the branch tells this coverage already."""
+def _propose(
+    publication: Publication, tip: Tip, config: Config, repository: Repository
+) -> Proposal | NothingToDo:
+    """The publication on top of ``tip``, unless that tells this coverage or newer already."""
     data, history = tip.read("data.json"), tip.read("history.jsonl")
+    source = source_of(data)
     repeated = publication.repeated(data, history)
     if repeated is not None and not tip.changes(repeated, is_owned):
-        return None
-    is_data_branch = "data.json" in tip.entries or "endpoint.json" in tip.entries
-    if tip.is_default and tip.commit and not is_data_branch:
+        return NothingToDo(f"tells this coverage already ({_figure(publication)})")
+    keeps_one = not tip.commit or (tip.parents == 0 and source is not None)
+    replaces_history = config.history == "single" or (config.history == "auto" and keeps_one)
+    message = f"{config.message}\n\nSource-Commit: {publication.source.commit}\n"
+    if source is not None and repository.precedes(publication.source, source):
+        files = publication.joined(history or b"", tip.read("endpoint.json"))
+        changes = tip.changes(files, lambda _: False)
+        reason = f"tells the newer commit {source.commit[:10]} ({_figure(publication)} is history)"
+        if not changes:
+            return NothingToDo(reason)
+        return Proposal(files, changes, replaces_history, message, source.committed_at, reason)
+    files = publication.files(history or b"")
+    if tip.entries and not holds_coverage(data, tip.read("endpoint.json")):
         raise CovsyncError(
-            f"{config.branch} is the remote's main branch and holds no coverage data",
+            f"{config.branch} holds other files, and no coverage data: they would be overwritten",
             "Name another branch for the data with --branch, such as covsync-data.",
         )
-    files = publication.files(history or b"")
-    keeps_one = not tip.commit or (tip.parents == 0 and source_of(data) is not None)
     return Proposal(
         files,
         tip.changes(files, is_owned),
-        replaces_history=config.history == "single" or (config.history == "auto" and keeps_one),
-        message=f"{config.message}\n\nSource-Commit: {publication.source.commit}\n",
-        at=publication.source.committed_at,
+        replaces_history,
+        message,
+        publication.source.committed_at,
     )
 
 
@@ -118,8 +142,8 @@ def _tell(
     console: Console, publication: Publication, outcome: Outcome, config: Config, *, dry_run: bool
 ) -> None:
     where = f"{config.remote}/{config.branch}"
-    if not outcome.changes:
-        console.say(f"covsync: {where} tells this coverage already ({_figure(publication)})")
+    if outcome.reason:
+        console.say(f"covsync: {where} {outcome.reason}")
         return
     counts = Counter(change.verb for change in outcome.changes)
     summary = ", ".join(f"{counts[verb]} {DONE[verb]}" for verb in DONE if counts[verb])
@@ -152,7 +176,8 @@ def _write(publication: Publication, folder: Path) -> None:
         present = {
             path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir()
         }
-        if present and source_of(_read(folder / "data.json")) is None:
+        linked = any(path.is_symlink() for path in folder.rglob("*"))
+        if linked or (present and source_of(_read(folder / "data.json")) is None):
             raise CovsyncError(
                 f"{folder} holds other files, which covsync would mix with its own",
                 "Name a new or empty folder with --output-dir.",
@@ -161,7 +186,8 @@ def _write(publication: Publication, folder: Path) -> None:
         for path in present - files.keys():
             if is_owned(path):
                 (folder / path).unlink()
-        for path, content in files.items():
+        # data.json comes first: by it the next run knows the folder, should this one not end.
+        for path, content in sorted(files.items(), key=lambda file: file[0] != "data.json"):
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
             (folder / path).write_bytes(content)
     except OSError as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from fractions import Fraction
 
+from covsync.errors import CovsyncError
 from covsync.model import FileReport, Finding, Report, Totals, Verdict
 
 
@@ -44,7 +45,12 @@ def judge(
 def _under(glob: str, files: Iterable[FileReport]) -> tuple[FileReport, ...]:
     from pathspec import GitIgnoreSpec
 
-    spec = GitIgnoreSpec.from_lines([glob])
+    try:
+        spec = GitIgnoreSpec.from_lines([glob])
+    except ValueError as error:
+        raise CovsyncError(
+            f"{glob!r} in `paths` is not a glob: {error}", "Write it as in .gitignore: src/core/**"
+        ) from None
     return tuple(each for each in files if spec.match_file(each.path))
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from covsync.errors import CovsyncError
 
-NO_GIT = ("git is not installed, or not on PATH", "Install git 2.31 or newer.")
+NO_GIT = ("git is not installed, or not on PATH", "Install git 2.32 or newer.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from covsync.errors import CovsyncError
+from covsync.git.command import Answer
 from covsync.git.fast_import import commit_stream
 from covsync.git.refusal import Refusal, refusal
 from covsync.git.scratch import REMOTE, Scratch
@@ -36,12 +37,11 @@ class Tip:
     scratch: Scratch
     commit: str = ""
     parents: int = 0
-    is_default: bool = False
     entries: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
     def read(self, path: str) -> bytes | None:
         """A file's content, ``None`` where the branch has no such file."""
-        if path not in self.entries:
+        if not self.entries.get(path, ("", ""))[0].startswith("100"):  # no file: link, submodule
             return None
         return self.scratch.must("cat-file", "blob", self.entries[path][1]).output
 
@@ -66,7 +66,8 @@ class Tip:
 class Proposal:
     """What to publish on a tip: the ``changes`` to it, out of ``files``, as a commit.
 
-    Without ``replaces_history`` the commit follows the tip.
+    Without ``replaces_history`` the commit follows the tip. ``reason`` says why it is not the whole
+    publication, if it is not.
     """
 
     files: Mapping[str, bytes]
@@ -74,29 +75,37 @@ class Proposal:
     replaces_history: bool
     message: str
     at: int
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class NothingToDo:
+    """Why the branch stays as it is."""
+
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a publication ended: the new tip and its changes (none: nothing was pushed)."""
+    """How a publication ended: with these changes; ``reason`` says why with none or a few only."""
 
-    commit: str
     changes: tuple[Change, ...]
     attempts: int
+    reason: str = ""
 
 
 def publish(
     scratch: Scratch,
     branch: str,
-    propose: Callable[[Tip], Proposal | None],
+    propose: Callable[[Tip], Proposal | NothingToDo],
     *,
     dry_run: bool = False,
 ) -> Outcome:
     """Brings the remote's ``branch`` to what ``propose`` wants of its tip.
 
     Whenever someone else was faster, the new tip is fetched and asked about again, so nothing
-    that was pushed meanwhile is lost. Where ``propose`` returns ``None``, there is nothing to do.
-    Raises ``CovsyncError`` where the remote refuses, or keeps changing.
+    that was pushed meanwhile is lost. Raises ``CovsyncError`` where the remote refuses, or keeps
+    changing.
     """
     for attempt in itertools.count(1):
         tip = _fetched_tip(scratch, branch)
@@ -104,10 +113,10 @@ def publish(
             _wait_or_give_up(tip, attempt)
             continue
         proposal = propose(tip)
-        if proposal is None:
-            return Outcome(tip.commit, (), attempt)
+        if isinstance(proposal, NothingToDo):
+            return Outcome((), attempt, proposal.reason)
         if dry_run:
-            return Outcome(tip.commit, proposal.changes, attempt)
+            return Outcome(proposal.changes, attempt, proposal.reason)
         commit = _commit(scratch, tip, proposal)
         answer = scratch.run(
             *("push", "--porcelain", "--no-verify", "--no-follow-tags"),
@@ -115,7 +124,7 @@ def publish(
             *(REMOTE, f"{commit}:refs/heads/{branch}"),
         )
         if answer.status == 0 or _remote_tip(scratch, branch) == commit:
-            return Outcome(commit, proposal.changes, attempt)
+            return Outcome(proposal.changes, attempt, proposal.reason)
         _wait_or_give_up(refusal(answer, branch), attempt)
     raise AssertionError  # the loop has no other end
 
@@ -129,35 +138,40 @@ def _wait_or_give_up(problem: Refusal, attempt: int) -> None:
 
 
 def _remote_tip(scratch: Scratch, branch: str) -> str | None:
+    """What the remote's branch is now: empty where there is none, ``None`` where it won't tell."""
     answer = scratch.run("ls-remote", REMOTE, f"refs/heads/{branch}")
-    return None if answer.status else _refs(answer.output).get(f"refs/heads/{branch}", "")
+    return None if answer.status else _tip_in(answer, branch)
 
 
-def _refs(listing: bytes) -> dict[str, str]:
-    """The output of ``ls-remote``: what each ref points at."""
-    lines = listing.decode(errors="surrogateescape").splitlines()
-    return {ref: target for target, _, ref in (line.partition("\t") for line in lines)}
+def _tip_in(listing: Answer, branch: str) -> str:
+    """The commit of ``branch`` in what ``ls-remote`` answers, empty where it has none."""
+    lines = (line.partition("\t") for line in listing.text().splitlines())
+    return next((commit for commit, _, ref in lines if ref == f"refs/heads/{branch}"), "")
 
 
 def _fetched_tip(scratch: Scratch, branch: str) -> Tip | Refusal:
-    answer = scratch.run("ls-remote", "--symref", REMOTE, "HEAD", f"refs/heads/{branch}")
+    answer = scratch.run("ls-remote", REMOTE, f"refs/heads/{branch}")
     if answer.status:
         return refusal(answer, branch)
-    lines = answer.output.decode(errors="surrogateescape").splitlines()
-    is_default = f"ref: refs/heads/{branch}\tHEAD" in lines
-    if f"refs/heads/{branch}" not in _refs(answer.output):
-        return Tip(scratch, is_default=is_default)
+    if not _tip_in(answer, branch):
+        return Tip(scratch)
     answer = scratch.run(
         *("fetch", "--quiet", "--depth=1", "--no-tags", "--no-write-fetch-head", REMOTE),
         f"+refs/heads/{branch}:{BASE}",
     )
     if answer.status:
         gone = _remote_tip(scratch, branch) == ""
-        return Tip(scratch, is_default=is_default) if gone else refusal(answer, branch)
-    commit = scratch.must("rev-parse", BASE).text()
+        return Tip(scratch) if gone else refusal(answer, branch)
+    found = scratch.run("rev-parse", "--verify", "--quiet", f"{BASE}^{{commit}}")
+    if found.status:
+        return Refusal(
+            f"{branch} on the remote does not point at a commit",
+            "Delete it there, or name another with --branch.",
+        )
+    commit = found.text()
     head, _, _ = scratch.must("cat-file", "commit", commit).output.partition(b"\n\n")
     parents = sum(line.startswith(b"parent ") for line in head.splitlines())
-    return Tip(scratch, commit, parents, is_default, _entries(scratch, commit))
+    return Tip(scratch, commit, parents, _entries(scratch, commit))
 
 
 def _entries(scratch: Scratch, commit: str) -> dict[str, tuple[str, str]]:

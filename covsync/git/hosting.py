@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from covsync.config import Config
 from covsync.model import Links
@@ -63,7 +63,7 @@ def web_address(url: str) -> WebAddress | None:
         base = f"{scheme}://{host.lower()}" + (f":{port}" if port else "")
     else:
         base = f"https://{host.lower()}"
-    path = re.sub(r"(\.git)?/*$", "", path.strip("/"))
+    path = re.sub(r"(\.git)?/*$", "", unquote(path).strip("/"))
     if host.lower() == "ssh.github.com":
         return WebAddress("https://github.com", "github.com", path)
     if host.lower() == "altssh.gitlab.com":
@@ -101,66 +101,61 @@ def links(
         )
     if public is None:
         public = _is_public(address, environ, event)
-    branch_at = quote(config.branch, safe="/")
-    view, raw, front = _places(hosting, address, branch_at)
+    places = _places(hosting, address, quote(config.branch))
+    report = places.view.format(path=REPORT)
     if pages_url:
         report = f"{pages_url}/index.html"
     elif public and address.host == "github.com":
-        report = PREVIEW + view(REPORT)
-    else:
-        report = view(REPORT)
-    target = report if has_html and (public or pages_url) else front
-    return Links(report, target, raw("badge.svg"), raw("endpoint.json"), public)
+        report = PREVIEW + report
+    return Links(
+        report=report,
+        badge_target=report if has_html and (public or pages_url) else places.front,
+        badge=places.raw.format(path="badge.svg"),
+        endpoint=places.raw.format(path="endpoint.json"),
+        is_public=public,
+    )
 
 
-def _places(hosting: str, address: WebAddress, branch: str) -> tuple[Any, Any, str]:
-    """How a host shows a file, how it serves the file's bytes, and where it shows the branch."""
+@dataclass(frozen=True, slots=True)
+class _Places:
+    """Where a host shows a file, where it serves the file's bytes, and where it shows the branch.
+
+    ``{path}`` stands for the file's path.
+    """
+
+    view: str
+    raw: str
+    front: str
+
+
+def _places(hosting: str, address: WebAddress, branch: str) -> _Places:
     root = f"{address.base}/{quote(address.path, safe='/~')}"
-    if hosting == "github" and address.host == "github.com":
-        raw_root = root.replace("github.com", "raw.githubusercontent.com", 1)
-        return (
-            lambda path: f"{root}/blob/{branch}/{path}",
-            lambda path: f"{raw_root}/{branch}/{path}",
-            f"{root}/tree/{branch}",
-        )
     if hosting == "github":
-        return (
-            lambda path: f"{root}/blob/{branch}/{path}",
-            lambda path: f"{root}/raw/{branch}/{path}",
-            f"{root}/tree/{branch}",
-        )
+        raw = f"{root}/raw/{branch}/{{path}}"
+        if address.host == "github.com":
+            raw = f"https://raw.githubusercontent.com/{quote(address.path)}/{branch}/{{path}}"
+        return _Places(f"{root}/blob/{branch}/{{path}}", raw, f"{root}/tree/{branch}")
     if hosting == "gitlab":
-        return (
-            lambda path: f"{root}/-/blob/{branch}/{path}",
-            lambda path: f"{root}/-/raw/{branch}/{path}",
-            f"{root}/-/tree/{branch}",
+        at = f"{root}/-"
+        return _Places(
+            f"{at}/blob/{branch}/{{path}}", f"{at}/raw/{branch}/{{path}}", f"{at}/tree/{branch}"
         )
     if hosting == "gitea":
-        return (
-            lambda path: f"{root}/src/branch/{branch}/{path}",
-            lambda path: f"{root}/raw/branch/{branch}/{path}",
-            f"{root}/src/branch/{branch}",
-        )
+        shown = f"{root}/src/branch/{branch}"
+        return _Places(f"{shown}/{{path}}", f"{root}/raw/branch/{branch}/{{path}}", shown)
     if address.host == "bitbucket.org":
-        return (
-            lambda path: f"{root}/src/{branch}/{path}",
-            lambda path: f"{root}/raw/{branch}/{path}",
-            f"{root}/src/{branch}/",
-        )
+        shown = f"{root}/src/{branch}/"
+        return _Places(f"{shown}{{path}}", f"{root}/raw/{branch}/{{path}}", shown)
     return _data_center_places(address, branch)
 
 
-def _data_center_places(address: WebAddress, branch: str) -> tuple[Any, Any, str]:
+def _data_center_places(address: WebAddress, branch: str) -> _Places:
     """Bitbucket on a server of one's own has other addresses than bitbucket.org."""
     project, _, name = address.path.removeprefix("scm/").partition("/")
     owner = f"users/{project[1:]}" if project.startswith("~") else f"projects/{project}"
-    root = f"{address.base}/{quote(owner, safe='/')}/repos/{quote(name)}"
-    at = f"?at=refs%2Fheads%2F{quote(branch, safe='')}"
-    return (
-        lambda path: f"{root}/browse/{path}{at}",
-        lambda path: f"{root}/raw/{path}{at}",
-        f"{root}/browse{at}",
-    )
+    root = f"{address.base}/{quote(owner)}/repos/{quote(name)}"
+    at = f"?at=refs%2Fheads%2F{branch.replace('/', '%2F')}"
+    return _Places(f"{root}/browse/{{path}}{at}", f"{root}/raw/{{path}}{at}", f"{root}/browse{at}")
 
 
 def _as_ci_reaches(address: WebAddress, environ: Mapping[str, str]) -> WebAddress:

@@ -13,6 +13,13 @@ from covsync.git.command import Answer
 
 REMOTE_LINES = re.compile(r"^remote: ?(.*\S)", re.MULTILINE)
 SHOWN_REMOTE_LINES = 4
+EXPLAINS = re.compile(r"^(remote: )?(error|fatal): ")
+# What git adds whenever a transport fails, whatever the reason was.
+BOILERPLATE = re.compile(
+    r"^(fatal: Could not read from remote repository\.|"
+    r"error: failed to push some refs to .*|To .*|"
+    r"Please make sure you have the correct access rights|and the repository exists\.|)$"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,13 +39,13 @@ NETWORK = (
     r"Could not resolve host|Failed to connect|Connection (refused|reset)|timed out|"
     r"error: (5\d\d|429)|Operation too slow|early EOF|hung up|RPC failed|unable to access"
 )
-# The first that fits counts. {branch} is the data branch, {last} git's last line, {told} what the
-# remote's own hooks and rules said.
+# The first that fits counts. {branch} is the data branch, {last} git's last telling
+# line, {told} what the remote's own hooks and rules said.
 KNOWN = (
     (
         r"exists; cannot create|directory/file conflict|refname conflict",
-        "the remote has another branch in the way of {branch}",
-        "Delete the one named {branch}/... (or the beginning of {branch}), or use another.",
+        "the remote has another branch in the way of {branch} ({last})",
+        "Delete that one, or name another with --branch.",
         1,
     ),
     (
@@ -60,6 +67,18 @@ KNOWN = (
         1,
     ),
     (
+        r"\.lock': File exists",
+        "the remote's branch {branch} is locked ({last})",
+        "Look whether another push is at work there; if none is, remove the lock on the server.",
+        6,
+    ),
+    (
+        r"File name too long",
+        "the remote cannot keep a branch with so long a name",
+        "Name another with --branch.",
+        1,
+    ),
+    (
         r"\((stale info|fetch first|non-fast-forward|failed to update ref|cannot lock ref.*)\)",
         "others kept publishing to {branch} at the same time",
         "Run it again.",
@@ -75,6 +94,12 @@ KNOWN = (
         r"error: 403|Permission to .* denied|not allowed to (push|upload)|read.only",
         "the credentials do not allow a push to the remote{told}",
         "Give them the right to write (GitHub Actions: `permissions: contents: write`).",
+        1,
+    ),
+    (
+        r"Host key verification failed",
+        "the remote's SSH host key is not known here ({last})",
+        "Add it to ~/.ssh/known_hosts: ssh-keyscan HOST",
         1,
     ),
     (
@@ -108,9 +133,12 @@ def refusal(answer: Answer, branch: str) -> Refusal:
     """What a failed ``ls-remote``, ``fetch`` or ``push --porcelain`` of ``branch`` means."""
     said = answer.output.decode(errors="replace") + "\n" + answer.error
     hints = REMOTE_LINES.findall(answer.error)[:SHOWN_REMOTE_LINES]
+    rejected = [line.rpartition("\t")[2] for line in said.splitlines() if line.startswith("!\t")]
+    lines = [line for line in answer.error.splitlines() if not BOILERPLATE.match(line.strip())]
+    lines += rejected if not any(EXPLAINS.search(line) for line in lines) else []
     facts = {
         "branch": branch,
-        "last": next((line for line in answer.error.splitlines()[::-1] if line), "no reason given"),
+        "last": lines[-1] if lines else "git gives no reason",
         "told": f": {' / '.join(hints)}" if hints else "",
     }
     return next(

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from covsync.errors import CovsyncError
 from covsync.git.command import ask
 from covsync.model import Source
+
+LATEST = 253402300799  # the last second of the year 9999
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,19 +26,24 @@ class Repository:
         answer = ask(folder, "rev-parse", "--show-toplevel")
         if answer.status == 0 and answer.output:
             return cls(Path(os.path.realpath(answer.text())))
-        if "dubious ownership" in answer.error:
+        dubious = re.search(r"dubious ownership in repository at '(.*?)'", answer.error)
+        if dubious:
             raise CovsyncError(
-                f"git does not trust this repository: it belongs to another user ({folder})",
-                f"If you trust it: git config --global --add safe.directory {folder}",
+                f"git does not trust this repository: {dubious[1]} belongs to another user",
+                f"If you trust it: git config --global --add safe.directory {dubious[1]}",
             )
         if "must be run in a work tree" in answer.error:
             raise CovsyncError(
                 f"{folder} is a bare repository: it has no files to measure",
                 "Run covsync in a checkout.",
             )
+        if "not a git repository" in answer.error:
+            raise CovsyncError(
+                f"{folder} is not in a git repository",
+                "Run covsync inside the project's checkout, or make one: git init",
+            )
         raise CovsyncError(
-            f"{folder} is not in a git repository",
-            "Run covsync inside the project's checkout, or make one: git init",
+            f"git cannot read this repository: {answer.error}", "Mend what it names."
         )
 
     def tracked(self) -> frozenset[str]:
@@ -54,12 +62,34 @@ class Repository:
                 "Commit first: git commit",
             )
         commit, committed_at = answer.text().split()
+        if not 0 <= int(committed_at) <= LATEST:
+            raise CovsyncError(
+                f"the commit's time, {committed_at}, is no date",
+                "Amend the commit: git commit --amend",
+            )
         return Source(commit, int(committed_at))
 
-    def current_branch(self) -> str | None:
-        """The branch that is checked out, ``None`` on a detached HEAD."""
-        answer = ask(self.top, "symbolic-ref", "--quiet", "--short", "HEAD")
-        return answer.text() if answer.status == 0 else None
+    def has_checked_out(self, branch: str) -> bool:
+        """Whether ``branch`` is the one that is checked out."""
+        return ask(self.top, "symbolic-ref", "--quiet", "HEAD").text() == f"refs/heads/{branch}"
+
+    def precedes(self, ours: Source, theirs: Source) -> bool:
+        """Whether ``ours`` is older than ``theirs``: an ancestor, as far as this clone knows.
+
+        Where it does not know ``theirs``, as in a shallow clone, the commits' times tell.
+        """
+        if ours.commit == theirs.commit:
+            return False
+        commits = (ours.commit, theirs.commit)
+        answer = ask(self.top, "merge-base", "--is-ancestor", "--end-of-options", *commits)
+        if answer.status in (0, 1):
+            return answer.status == 0
+        return ours.committed_at < theirs.committed_at
+
+    def changed_since_head(self) -> frozenset[str]:
+        """The tracked paths whose files are not what ``HEAD`` holds, relative to ``top``."""
+        listing = ask(self.top, "diff", "--name-only", "--no-ext-diff", "-z", "HEAD", "--").output
+        return frozenset(os.fsdecode(listing).split("\0")) - {""}
 
     def push_url(self, remote: str) -> str | None:
         """Where a push to ``remote`` goes, ``insteadOf`` applied; ``None`` if there is none."""
@@ -79,13 +109,14 @@ class Repository:
 
 def check_branch(repository: Repository, branch: str) -> None:
     """Raises ``CovsyncError`` unless ``branch`` may be the data branch of ``repository``."""
-    valid = ask(repository.top, "check-ref-format", f"refs/heads/{branch}").status == 0
-    if branch.startswith("-") or not valid:
+    answer = ask(repository.top, "check-ref-format", "--branch", branch)
+    valid = answer.status == 0 and answer.text() == branch
+    if branch.startswith(("-", "refs/")) or not valid:
         raise CovsyncError(
             f"{branch!r} is not a name that git allows for a branch",
             "Name another with --branch or the key `branch`, such as covsync-data.",
         )
-    if branch == repository.current_branch():
+    if repository.has_checked_out(branch):
         raise CovsyncError(
             f"{branch} is checked out: covsync would replace the project's files on it",
             "Name another branch for the data with --branch, such as covsync-data.",

@@ -25,10 +25,17 @@ from covsync.git.command import NO_GIT, Answer, ask
 from covsync.git.repository import Repository
 
 if TYPE_CHECKING:
-    from git import Git
+    try:
+        from git import Git
+    except ImportError as error:  # it looks for git at once, where GIT_PYTHON_GIT_EXECUTABLE says
+        raise CovsyncError(
+            f"GitPython cannot run git: {str(error).strip().splitlines()[0]}",
+            "Look at GIT_PYTHON_GIT_EXECUTABLE and PATH.",
+        ) from error
 
 REMOTE = "covsync"
-TRANSPORT = re.compile(r"(http|credential|url|protocol|ssh)\.|core\.(sshcommand|askpass|gitproxy)$")
+# Rewriting by url.*.insteadOf has happened by then, and must not happen twice.
+TRANSPORT = re.compile(r"(http|credential|protocol|ssh)\.|core\.(sshcommand|askpass|gitproxy)$")
 # Beside what `git rev-parse --local-env-vars` lists: what would redirect or narrate our commands.
 ALSO_UNSET = ("GIT_NAMESPACE", "GIT_QUARANTINE_PATH", "GIT_CURL_VERBOSE")
 QUIET_SETTINGS = (
@@ -49,7 +56,7 @@ Setting = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """A remote's URL, taken apart so that no secret stays in it."""
+    """A remote's URL; of an http(s) one, user and password are taken out of it."""
 
     url: str
     username: str | None = None
@@ -58,7 +65,7 @@ class Address:
     @classmethod
     def of(cls, url: str) -> Address:
         """The address ``url``. Raises ``CovsyncError`` for one that names a program to run."""
-        if "::" in url.split("/", 1)[0] and not re.search(r"\[[0-9a-fA-F:]+\]", url):
+        if re.match(r"[A-Za-z0-9+.-]*::", url):
             raise CovsyncError(
                 "the remote's URL names a transport program, which covsync does not run",
                 "Use an https, ssh or file URL.",
@@ -93,10 +100,9 @@ class Address:
         }
 
     def redacted(self, text: str) -> str:
-        """``text`` without this address's secrets, nor any that stand in a URL."""
-        for secret in (self.password, self.username):
-            if secret:
-                text = text.replace(secret, "***")
+        """``text`` without this address's password, nor any user's name or password in a URL."""
+        if self.password:
+            text = text.replace(self.password, "***")
         return re.sub(r"(?<=://)[^/@\s'\"]+@", "***@", text)
 
 
@@ -138,7 +144,13 @@ def scratch_repository(repository: Repository, url: str) -> Iterator[Scratch]:
     """A scratch repository that reaches ``url`` as ``repository`` would; gone afterwards."""
     if shutil.which("git") is None:
         raise CovsyncError(*NO_GIT)
-    from git import Git
+    try:
+        from git import Git
+    except ImportError as error:  # it looks for git at once, where GIT_PYTHON_GIT_EXECUTABLE says
+        raise CovsyncError(
+            f"GitPython cannot run git: {str(error).strip().splitlines()[0]}",
+            "Look at GIT_PYTHON_GIT_EXECUTABLE and PATH.",
+        ) from error
 
     address = Address.of(url)
     object_format = repository.object_format()
@@ -165,6 +177,7 @@ def scratch_repository(repository: Repository, url: str) -> Iterator[Scratch]:
             *address.settings(),
             *QUIET_SETTINGS,
             ("core.hooksPath", os.fspath(no_hooks)),
+            (f"url.{address.url}.insteadOf", address.url),  # the longest match: nothing changes
             (f"remote.{REMOTE}.url", address.url),
             (f"remote.{REMOTE}.pushurl", address.url),
         ]
@@ -198,9 +211,12 @@ def _own_environment(repository: Repository) -> Iterator[None]:
 
 
 def _settings(listing: bytes) -> list[Setting]:
-    """The output of ``git config --list -z``: each setting's key, and its value after a newline."""
-    entries = os.fsdecode(listing).split("\0")
-    return [(key, value) for key, _, value in (each.partition("\n") for each in entries) if key]
+    """The output of ``git config --list -z``: each setting's key, and its value after a newline.
+
+    A key without a value means that it is true.
+    """
+    entries = (entry.partition("\n") for entry in os.fsdecode(listing).split("\0") if entry)
+    return [(key, value if newline else "true") for key, newline, value in entries]
 
 
 def _added(theirs: Iterable[Setting], ours: Iterable[Setting]) -> list[Setting]:

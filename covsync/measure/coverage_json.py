@@ -10,6 +10,8 @@ from covsync.model import FileReport, Report, ReportStyle, Totals
 
 FORMATS = (2, 3)
 LONGEST_PATH = 4096
+LARGEST_COUNT = 10**9
+ROUNDING = 1e-6
 SUMMARY_KEYS = {
     "statements": "num_statements",
     "missing": "missing_lines",
@@ -62,15 +64,16 @@ def _file_report(path: str, entry: Mapping[str, Any], *, has_branches: bool) -> 
         raise MalformedError(f"a file's name has {len(path)} characters")
     where = f"files[{path!r}]"
     report = FileReport(
-        path=path.replace("\\", "/"),
+        path=path,
         totals=_totals(entry.get("summary"), f"{where}.summary", has_branches=has_branches),
         executed_lines=_lines(entry.get("executed_lines"), f"{where}.executed_lines"),
         missing_lines=_lines(entry.get("missing_lines"), f"{where}.missing_lines"),
         excluded_lines=_lines(entry.get("excluded_lines"), f"{where}.excluded_lines"),
         missing_branches=_branches(entry, where) if has_branches else (),
     )
-    if len(report.missing_lines) != report.totals.missing:
-        raise MalformedError(f"{where} lists other missing lines than it counts")
+    listed = (set(report.executed_lines) | set(report.missing_lines)) - set(report.excluded_lines)
+    if len(report.missing_lines) != report.totals.missing or len(listed) < report.totals.statements:
+        raise MalformedError(f"{where} lists other lines than it counts")
     return report
 
 
@@ -87,12 +90,15 @@ def _totals(value: object, where: str, *, has_branches: bool) -> Totals:
         if name in BRANCH_KEYS and not has_branches:
             continue
         count = summary.get(key)
-        if type(count) is not int or count < 0:
+        if type(count) is not int or not 0 <= count <= LARGEST_COUNT:
             raise MalformedError(f"{where}.{key} is not a count")
         counts[name] = count
     totals = Totals(**counts)
     if totals.missing > totals.statements or totals.missing_branches > totals.branches:
         raise MalformedError(f"{where} misses more than there is")
+    told = summary.get("percent_covered")
+    if not isinstance(told, (int, float)) or abs(told - float(totals.percent_covered)) > ROUNDING:
+        raise MalformedError(f"{where}.percent_covered is not what its counts make")
     return totals
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
 from enum import Enum
 from pathlib import Path
 
@@ -34,9 +36,12 @@ def recognise(path: Path) -> Kind:
         raise CovsyncError(
             f"cannot read {path}: {error.strerror}", "Name the data file with --data-file."
         ) from None
+    if not path.is_file():
+        raise CovsyncError(f"{path} is not a regular file", "Write the data to a file first.")
     if not start.strip():
         raise NoDataError(f"{path} is empty: it holds no coverage data", HOW_TO_MEASURE)
     if start.startswith(SQLITE_HEADER):
+        _refuse_other_databases(path)
         return Kind.SQLITE
     if start.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
         return Kind.JSON
@@ -44,6 +49,23 @@ def recognise(path: Path) -> Kind:
         f"{path} is neither coverage.py's data nor a `coverage json` report",
         "Delete it and run the tests under coverage.py again, or name another with --data-file.",
     )
+
+
+def _refuse_other_databases(path: Path) -> None:
+    """coverage.py would add its tables to a database that has none of them."""
+    with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as db:
+        try:
+            names = {name for (name,) in db.execute("select name from sqlite_master")}
+        except sqlite3.Error as error:
+            raise CovsyncError(
+                f"the coverage data cannot be read: {error}",
+                f"Delete {path} and run the tests again.",
+            ) from None
+    if "coverage_schema" not in names:
+        raise CovsyncError(
+            f"{path} is a database, but not coverage.py's",
+            "Name coverage.py's data with --data-file; by default it is .coverage.",
+        )
 
 
 def _absent(path: Path) -> NothingToJudgeError:

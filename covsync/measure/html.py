@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import tempfile
 from collections.abc import Mapping
@@ -21,7 +20,7 @@ def html_pages(measurement: Measurement) -> Mapping[str, bytes]:
     if measurement.coverage is None:
         return {}
     with explained(measurement.tree), tempfile.TemporaryDirectory(prefix="covsync-") as folder:
-        measurement.coverage.html_report(directory=os.fspath(folder))
+        measurement.coverage.html_report(list(measurement.names), directory=folder)
         return {
             path.relative_to(folder).as_posix(): CREATED_AT.sub(rb"\1\n        ", path.read_bytes())
             if path.suffix == ".html"

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import sqlite3
+import sys
 import tempfile
 import warnings
 from collections.abc import Iterator
@@ -14,17 +15,21 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
+from covsync.config import floor
 from covsync.errors import CovsyncError, NoDataError, NothingToJudgeError
 from covsync.measure import data_file
 from covsync.measure.coverage_json import report_from_json
+from covsync.measure.data_file import HOW_TO_MEASURE
 from covsync.measure.paths import inside_work_tree, place
+from covsync.measure.patterns import fits_any
 from covsync.model import Report, ReportStyle, WorkTree
 
 if TYPE_CHECKING:
     from coverage import Coverage
 
+SORTS = ("name", "stmts", "miss", "branch", "brpart", "cover")
 MEASURE_AGAIN = "Run the tests under coverage.py again."
 OTHER_WAYS = (
     "Install it where covsync runs (for a pre-commit hook: additional_dependencies; for another "
@@ -37,8 +42,8 @@ class Measurement:
     """A report, and what else coverage.py knows of the project.
 
     ``fail_under`` is coverage.py's own floor, ``None`` where it sets none. ``warnings`` are
-    coverage.py's, in its words. ``coverage`` can make the HTML report; a ``coverage json`` file
-    cannot, so there it is ``None``.
+    coverage.py's, in its words. ``coverage`` can make the HTML report of the files ``names``; a
+    ``coverage json`` file cannot, so there it is ``None``.
     """
 
     report: Report
@@ -47,6 +52,7 @@ class Measurement:
     data_file: Path
     tree: WorkTree
     coverage: Coverage | None
+    names: tuple[str, ...]
 
 
 @contextmanager
@@ -61,36 +67,43 @@ def measured(
     """
     from coverage import Coverage
 
+    if str(tree.folder) not in sys.path:
+        sys.path.append(str(tree.folder))  # a project may keep its plugins beside its settings
     with tempfile.TemporaryDirectory(prefix="covsync-") as folder:
         scratch = Path(folder)
         with explained(tree), warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             configured = Coverage(data_file=os.fspath(wanted)) if wanted else Coverage()
             path = Path(str(configured.get_option("run:data_file")))
-            reporter = None
+            reporter, names = None, []
             if data_file.recognise(path) is data_file.Kind.JSON:
                 configured = Coverage(data_file=None)
-                configured.get_data()
+                configured.get_data()  # lets plugins configure it, as a floor may come from one
                 document = _document(path, tree)
             else:
                 configured.load()
                 reporter = _placed(configured, path, tree, scratch)
-                _refuse_missing_plugins(reporter)
+                names = _reported(reporter, tree)
+                _refuse_missing_plugins(reporter, names)
                 if only_tracked:
-                    _refuse_untracked(reporter, tree)
-                document = _analysed(reporter, scratch)
+                    _refuse_untracked(names, tree)
+                if not names:
+                    raise NoDataError(f"{path} holds no measured files", HOW_TO_MEASURE)
+                document = _analysed(reporter, names, scratch)
             report = report_from_json(document, _style(configured), _installed_version())
             if not report.files:
-                raise NoDataError(f"{path} holds no measured files", data_file.HOW_TO_MEASURE)
+                raise NoDataError(f"{path} holds no measured files", HOW_TO_MEASURE)
             said = tuple(dict.fromkeys(str(each.message) for each in caught))
-            measurement = Measurement(report, _fail_under(configured), said, path, tree, reporter)
+            measurement = Measurement(
+                report, _fail_under(configured), said, path, tree, reporter, tuple(names)
+            )
         yield measurement
 
 
-def _analysed(reporter: Coverage, scratch: Path) -> dict[str, Any]:
+def _analysed(reporter: Coverage, names: list[str], scratch: Path) -> dict[str, Any]:
     """What ``coverage json`` says, less the time of day."""
     outfile = scratch / "coverage.json"
-    reporter.json_report(outfile=os.fspath(outfile), pretty_print=False)
+    reporter.json_report(names, outfile=os.fspath(outfile), pretty_print=False)
     with outfile.open(encoding="utf-8") as stream:
         document: dict[str, Any] = json.load(stream)
     outfile.unlink()
@@ -102,17 +115,14 @@ def _placed(loaded: Coverage, path: Path, tree: WorkTree, scratch: Path) -> Cove
     """The same data with each measured path where it belongs in this repository."""
     from coverage import Coverage, CoverageData
 
-    def outside(data: CoverageData) -> bool:
-        return any(name != stands for name, stands in place(data.measured_files(), tree).items())
-
-    data = loaded.get_data()
+    mapped = loaded
     if loaded.get_option("paths"):
-        loaded = Coverage(data_file=os.fspath(scratch / "combined"))
-        loaded.combine([os.fspath(path)], strict=True, keep=True)
-        data = loaded.get_data()
-    if not outside(data):
-        return loaded
-    stands_for = place(data.measured_files(), tree)
+        mapped = Coverage(data_file=os.fspath(scratch / "mapped"))
+        mapped.combine([os.fspath(path)], strict=True, keep=True)
+    data = mapped.get_data()
+    stands_for = place(_reported(mapped, tree), tree)
+    if all(name == here for name, here in stands_for.items()):
+        return mapped
     moved = CoverageData(basename=os.fspath(scratch / "moved"))
     moved.update(data, map_path=lambda name: stands_for.get(name, name))
     moved.write()
@@ -122,12 +132,28 @@ def _placed(loaded: Coverage, path: Path, tree: WorkTree, scratch: Path) -> Cove
     return reporter
 
 
-def _refuse_missing_plugins(reporter: Coverage) -> None:
+def _reported(loaded: Coverage, tree: WorkTree) -> list[str]:
+    """The measured files that coverage.py's ``[report] include`` and ``omit`` let through.
+
+    The others may lie anywhere: they are neither placed, read nor published.
+    """
+    include, omit = loaded.get_option("report:include"), loaded.get_option("report:omit")
+
+    def is_reported(name: str) -> bool:
+        path = os.path.normpath(os.path.join(tree.folder, name))
+        if isinstance(include, list) and include and not fits_any(path, include, tree.folder):
+            return False
+        return not (isinstance(omit, list) and fits_any(path, omit, tree.folder))
+
+    return sorted(filter(is_reported, loaded.get_data().measured_files()))
+
+
+def _refuse_missing_plugins(reporter: Coverage, names: list[str]) -> None:
     """Without its plugin coverage.py would leave a file out of the report and say nothing."""
     configured = reporter.get_option("run:plugins")
     plugins = configured if isinstance(configured, list) else []
     data = reporter.get_data()
-    for name in sorted(data.measured_files()):
+    for name in names:
         tracer = data.file_tracer(name)
         if tracer and not any(tracer.startswith(f"{plugin}.") for plugin in plugins):
             raise CovsyncError(
@@ -136,20 +162,25 @@ def _refuse_missing_plugins(reporter: Coverage) -> None:
             )
 
 
-def _refuse_untracked(reporter: Coverage, tree: WorkTree) -> None:
-    for name in sorted(reporter.get_data().measured_files()):
+def _refuse_untracked(names: list[str], tree: WorkTree) -> None:
+    for name in names:
         relative = inside_work_tree(name, tree)
+        if not os.path.normpath(os.path.join(tree.folder, name)).startswith(f"{tree.folder}/"):
+            raise CovsyncError(
+                f"{relative} is measured but lies outside the project's folder {tree.folder.name}/",
+                "Measure from a folder that holds all sources, or leave it out with omit.",
+            )
         if relative not in tree.tracked:
             raise CovsyncError(
                 f"{relative} is measured but git does not track it, so it must not be published",
-                "Commit it, or leave it out with coverage.py's [run] omit.",
+                "Commit it, or leave it out with coverage.py's omit, in [run] or [report].",
             )
 
 
 def _document(path: Path, tree: WorkTree) -> dict[str, Any]:
     """A ``coverage json`` file's content, its files named as in this repository."""
     try:
-        document = json.loads(path.read_bytes())
+        document = json.loads(path.read_bytes(), parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
         raise CovsyncError(
             f"{path} is not valid JSON: {error}", "Write it again: coverage json"
@@ -171,23 +202,33 @@ def _document(path: Path, tree: WorkTree) -> dict[str, Any]:
     return document  # type: ignore[no-any-return]
 
 
+def _refuse_constant(text: str) -> NoReturn:
+    raise ValueError(f"{text} is not a figure")
+
+
 def _style(configured: Coverage) -> ReportStyle:
     precision = configured.get_option("report:precision")
+    sort = str(configured.get_option("report:sort") or "name")
+    if sort.lower().lstrip("+-") not in SORTS:
+        raise CovsyncError(
+            f"coverage.py's [report] sort is {sort!r}", f"Set it to one of: {', '.join(SORTS)}."
+        )
     return ReportStyle(
         precision=precision if isinstance(precision, int) else 0,
-        sort=str(configured.get_option("report:sort") or "name"),
+        sort=sort,
         skip_covered=bool(configured.get_option("report:skip_covered")),
         skip_empty=bool(configured.get_option("report:skip_empty")),
     )
 
 
 def _fail_under(configured: Coverage) -> Fraction | None:
-    value = Fraction(str(configured.get_option("report:fail_under") or 0))
-    if not 0 <= value <= 100:
+    value = configured.get_option("report:fail_under") or 0
+    try:
+        return floor(value) or None
+    except ValueError as error:
         raise CovsyncError(
-            f"coverage.py's fail_under is {value}", "Set it to a percentage from 0 to 100."
-        )
-    return value or None
+            f"coverage.py's [report] fail_under is {value}", f"Set it to {error}."
+        ) from None
 
 
 def _installed_version() -> tuple[int, ...]:
@@ -205,18 +246,22 @@ def explained(tree: WorkTree) -> Iterator[None]:
     except CovsyncError:
         raise
     except exceptions.NoDataError as error:
-        raise NoDataError(_reason(error, tree), data_file.HOW_TO_MEASURE) from error
+        raise NoDataError(_reason(error, tree), HOW_TO_MEASURE) from error
     except exceptions.NoSource as error:
         raise NothingToJudgeError(
             f"the data does not match the code: {_reason(error, tree)}", MEASURE_AGAIN
         ) from error
-    except exceptions.NotPython as error:
+    except (exceptions.NotPython, SyntaxError, UnicodeError, RecursionError) as error:
         raise CovsyncError(
-            _reason(error, tree),
+            f"a measured source cannot be read: {_reason(error, tree)}",
             "Mend the file, or let covsync run on the Python that the project is written for "
             "(for a pre-commit hook: language_version).",
         ) from error
     except (exceptions.DataError, sqlite3.Error) as error:
+        if "is locked" in str(error):
+            raise CovsyncError(
+                "another process is writing the coverage data", "Try again when it is done."
+            ) from error
         raise CovsyncError(
             f"the coverage data cannot be read: {_reason(error, tree)}",
             "Delete it and run the tests again; it must be written by a coverage.py no newer than "
@@ -231,9 +276,14 @@ def explained(tree: WorkTree) -> Iterator[None]:
             f"coverage.py could not report: {_reason(error, tree)}",
             "Mend coverage.py's configuration; `coverage report` says the same.",
         ) from error
+    except (Exception, SystemExit) as error:
+        raise CovsyncError(
+            f"coverage.py or a plugin of it failed: {type(error).__name__}: {_reason(error, tree)}",
+            "Run the tests again; if `coverage report` fails alike, mend its plugin or settings.",
+        ) from error
 
 
-def _reason(error: Exception, tree: WorkTree) -> str:
+def _reason(error: BaseException, tree: WorkTree) -> str:
     """An error in coverage.py's words, on one line, with paths as the user knows them."""
     text = " ".join(str(error).split()).rstrip(".")
     return text.replace(os.path.join(str(tree.folder), ""), "")

@@ -19,8 +19,9 @@ def place(names: Iterable[str], tree: WorkTree) -> Mapping[str, str]:
 
     A name inside the work tree stands for itself. Any other was measured in another place (a
     container, another checkout, Windows) and is found again by its longest tail that exactly one
-    tracked file shares. Raises ``CovsyncError`` for a name that leads outside the repository and
-    for one that could be several files.
+    tracked file shares: but not where it is a file on this disk and native names stand beside it,
+    as then it was measured here. Raises ``CovsyncError`` for a name that leads outside the
+    repository and for one that could be several files.
     """
     placed: dict[str, str] = {}
     foreign = []
@@ -28,8 +29,13 @@ def place(names: Iterable[str], tree: WorkTree) -> Mapping[str, str]:
         inside = inside_work_tree(name, tree)
         if inside is None:
             foreign.append(name)
-        else:
+        elif _below(os.path.normpath(os.path.join(tree.folder, name)), tree.top):
             placed[name] = name
+        else:  # the same place by another name, as through a symbolic link
+            placed[name] = os.path.join(tree.top, inside)
+    for name in foreign:
+        if placed and os.path.lexists(os.path.join(tree.folder, name)):
+            raise _stranger(name)
     if foreign:
         found = _by_tail(sorted(foreign), tree.tracked, alone=not placed)
         placed |= {name: os.path.join(tree.top, path) for name, path in found.items()}
@@ -88,12 +94,16 @@ def _by_tail(names: list[str], tracked: frozenset[str], *, alone: bool) -> dict[
         elif len(paths) > 1 and length > 0:
             raise _ambiguous(name, paths)
         else:
-            raise CovsyncError(
-                f"the coverage data names {name!r}, which is not a file of this repository",
-                "Measure this project's sources only: set coverage.py's [run] source or omit, "
-                "or map other checkouts onto this one with its [paths].",
-            )
+            raise _stranger(name)
     return found
+
+
+def _stranger(name: str) -> CovsyncError:
+    return CovsyncError(
+        f"the coverage data names {name!r}, which is not a file of this repository",
+        "Measure this project's sources only: set coverage.py's source or omit, or map other "
+        "checkouts onto this one with its [paths].",
+    )
 
 
 def _parts(name: str) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ in Verdana scaled by ten, each half as wide as its text (made odd) and its paddi
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from fractions import Fraction
 from html import escape
@@ -46,6 +47,16 @@ def endpoint_json(badge: Badge) -> bytes:
         "color": badge.colour,
     }
     return json.dumps(document).encode() + b"\n"
+
+
+def message_of(endpoint: bytes | None) -> str | None:
+    """The figure that a published ``endpoint.json`` tells, without the percent sign."""
+    try:
+        message = json.loads(endpoint or b"")["message"]
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return None
+    fits = isinstance(message, str) and re.fullmatch(r"\d{1,3}(\.\d+)?%", message)
+    return message.removesuffix("%") if fits else None
 
 
 def badge_svg(badge: Badge, style: str) -> bytes:

@@ -26,7 +26,7 @@ def data_json(report: Report, source: Source, coverage_path: str) -> bytes:
         "coverage_path": coverage_path,
         "covsync": {"schema": SCHEMA, "commit": source.commit, "committed_at": at},
     }
-    return json.dumps(document).encode() + b"\n"
+    return json.dumps(document, allow_nan=False).encode() + b"\n"
 
 
 def source_of(text: bytes | None) -> Source | None:
@@ -37,6 +37,18 @@ def source_of(text: bytes | None) -> Source | None:
         return Source(str(stamp["commit"]), int(at.timestamp()))
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError):
         return None
+
+
+def holds_coverage(data: bytes | None, endpoint: bytes | None) -> bool:
+    """Whether a branch's ``data.json`` or ``endpoint.json`` were made by a tool of this layout."""
+    for text, keys in ((data, {"coverage", "raw_data"}), (endpoint, {"schemaVersion", "message"})):
+        try:
+            document = json.loads(text or b"")
+        except (ValueError, RecursionError):
+            continue
+        if isinstance(document, dict) and keys <= document.keys():
+            return True
+    return False
 
 
 def iso_time(seconds: int) -> str:

@@ -16,7 +16,7 @@ def history_jsonl(published: bytes, report: Report, source: Source) -> bytes:
     """
     unread: list[bytes] = []
     known: dict[str, tuple[str, bytes]] = {}
-    for line in [*published.splitlines(), _line(report, source)]:
+    for line in [*published.split(b"\n"), _line(report, source)]:
         key = _key(line)
         if key is None:
             unread += [line] if line.strip() else []

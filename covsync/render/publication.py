@@ -8,7 +8,7 @@ from fractions import Fraction
 
 from covsync.config import Config
 from covsync.model import Links, Report, Source
-from covsync.render.badge import Badge, badge_of, badge_svg, endpoint_json
+from covsync.render.badge import Badge, badge_of, badge_svg, endpoint_json, message_of
 from covsync.render.data_json import data_json, source_of
 from covsync.render.history import history_jsonl
 from covsync.render.readme import readme_md
@@ -62,6 +62,16 @@ class Publication:
         if source is None or history is None:
             return None
         return self._files(source, history)
+
+    def joined(self, history: bytes, endpoint: bytes | None) -> dict[str, bytes]:
+        """What changes where a newer commit's files stay: this line joins its ``history``.
+
+        ``endpoint`` is that commit's ``endpoint.json``, whose figure stays the trend's last.
+        """
+        files = {"history.jsonl": history_jsonl(history, self.report, self.source)}
+        shown = message_of(endpoint)
+        trend = trend_svg(files["history.jsonl"], shown) if shown else None
+        return files if trend is None else {**files, "trend.svg": trend}
 
     def _files(self, source: Source, history: bytes) -> dict[str, bytes]:
         badge = self._badge()

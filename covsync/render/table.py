@@ -49,7 +49,7 @@ def markdown_table(report: Report) -> str:
     side = "<" if report.coverage_version >= TOTAL_ON_THE_LEFT else ">"
     texts = [f"{text:>{width}} |" for text, width in zip(bold[1:], widths, strict=True)]
     lines.append(f"|{bold[0]:{side}{name_width}} |" + "".join(texts))
-    lines += _end_lines(report, report.files)
+    lines += _end_lines(report)
     return "".join(f"{line}\n" for line in lines)
 
 
@@ -75,9 +75,12 @@ def _escaped(text: str, report: Report) -> str:
     return text.translate(PUNCTUATION if escapes_all else UNDERSCORE)
 
 
+def _is_complete(file: FileReport) -> bool:
+    return not file.totals.missing and not file.totals.partial_branches
+
+
 def _is_skipped(file: FileReport, report: Report) -> bool:
-    complete = not file.totals.missing and not file.totals.partial_branches
-    if report.style.skip_covered and complete:
+    if report.style.skip_covered and _is_complete(file):
         return True
     return report.style.skip_empty and not file.totals.statements
 
@@ -106,16 +109,15 @@ def _in_order(files: Sequence[FileReport], report: Report) -> list[FileReport]:
     return sorted(files, key=by_number, reverse=option.startswith("-"))
 
 
-def _end_lines(report: Report, files: Sequence[FileReport]) -> list[str]:
-    complete = [f for f in files if not f.totals.missing and not f.totals.partial_branches]
-    covered = len(complete) if report.style.skip_covered else 0
-    skipped = [f for f in files if _is_skipped(f, report)]
+def _end_lines(report: Report) -> list[str]:
+    skipped = [file for file in report.files if _is_skipped(file, report)]
+    covered = sum(_is_complete(file) for file in skipped) if report.style.skip_covered else 0
     empty = len(skipped) - covered
     lines = []
     if covered:
-        lines.append(
-            f"\n{covered} file{'s' if covered > 1 else ''} skipped due to complete coverage."
-        )
+        files = "file" if covered == 1 else "files"
+        lines.append(f"\n{covered} {files} skipped due to complete coverage.")
     if empty:
-        lines.append(f"\n{empty} empty file{'s' if empty > 1 else ''} skipped.")
+        files = "file" if empty == 1 else "files"
+        lines.append(f"\n{empty} empty {files} skipped.")
     return lines

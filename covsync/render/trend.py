@@ -21,7 +21,7 @@ def trend_svg(history: bytes, shown_total: str) -> bytes | None:
     if len(points) < 2:
         return None
     (first, _), (last, _) = points[0], points[-1]
-    lowest = floor(min(percent for _, percent in points) / 10) * 10
+    lowest = min(floor(min(percent for _, percent in points) / 10) * 10, 90)
     highest = max(ceil(max(percent for _, percent in points) / 10) * 10, lowest + 10)
     span = (last - first).total_seconds() or 1.0
 
@@ -61,7 +61,7 @@ def trend_svg(history: bytes, shown_total: str) -> bytes | None:
 def _points(history: bytes) -> list[tuple[datetime, float]]:
     """When each publication's commit was made, and its percentage; lines of others left out."""
     points = []
-    for line in history.splitlines():
+    for line in history.split(b"\n"):
         try:
             entry = json.loads(line)
             at = datetime.strptime(entry["committed_at"], "%Y-%m-%dT%H:%M:%S%z")

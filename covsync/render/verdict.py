@@ -14,9 +14,12 @@ SHOWN_ITEMS = 6
 def as_text(report: Report, verdict: Verdict) -> str:
     """One line where every floor held or none is set; else a line a finding, then what to do."""
     figure = f"coverage is {report.shown_total()}%"
+    lines = [_finding_line(report, finding) for finding in verdict.findings]
+    lines += [f"{glob}: fits no measured file (paths)" for glob in verdict.unmatched_globs]
     if verdict.findings:
-        lines = [_finding_line(report, finding) for finding in verdict.findings]
         return "\n".join([*lines, _what_to_do(verdict)])
+    if verdict.unmatched_globs:
+        return "\n".join([*lines, "Mend the glob, or measure the files that it is meant for."])
     if not verdict.held:
         return (
             f"covsync: {figure}; no floor is set, so nothing was enforced. Set one with "
