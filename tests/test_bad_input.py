@@ -91,6 +91,34 @@ def test_a_source_that_does_not_parse(shapes: Checkout) -> None:
     _both_tell(shapes, 1, "shapes.py", "line 1", "language_version")
 
 
+def test_a_source_in_no_encoding(shapes: Checkout) -> None:
+    (shapes.folder / "shapes.py").write_bytes(b"\x00\xff\xfe")
+    _both_tell(shapes, 1, "a measured source cannot be read", "language_version")
+
+
+@pytest.mark.parametrize("setting", ["fail_under = nan", "fail_under = 101", "sort = 'colour'"])
+def test_a_setting_of_coverage_py_that_is_wrong(shapes: Checkout, setting: str) -> None:
+    shapes.write({"pyproject.toml": f"{BRANCHES}[tool.coverage.report]\n{setting}\n"})
+    _both_tell(shapes, 1, f"coverage.py's [report] {setting.split(maxsplit=1)[0]} is ")
+
+
+def test_a_glob_that_is_none(shapes: Checkout) -> None:
+    shapes.write({"pyproject.toml": BRANCHES + '[tool.covsync]\npaths = {"!" = 90}\n'})
+    _tells(shapes.covsync("check"), 1, "'!' in `paths` is not a glob")
+
+
+def test_another_programs_database_is_left_as_it_is(shapes: Checkout) -> None:
+    path = shapes.folder / "db.sqlite3"
+    with sqlite3.connect(path) as database:
+        database.execute("create table users (name)")
+    database.close()
+    before = path.read_bytes()
+    for command in ("check", "push"):
+        ended = shapes.covsync(command, "--data-file", "db.sqlite3")
+        _tells(ended, 1, "db.sqlite3 is a database, but not coverage.py's")
+    assert path.read_bytes() == before
+
+
 def test_a_source_that_is_gone(shapes: Checkout) -> None:
     shapes.git("rm", "--quiet", "--cached", "shapes.py")
     (shapes.folder / "shapes.py").unlink()
@@ -247,6 +275,24 @@ def test_a_path_that_leads_outside_the_repository(
         data.execute("insert into file (path) values (?)", (name,))
     data.close()
     _both_tell(shapes, 1, repr(name))
+
+
+def test_a_file_outside_is_not_taken_for_one_inside(shapes: Checkout, tmp_path: Path) -> None:
+    """Its tail is that of a file in the repository, but it lies right here, beside it."""
+    other = tmp_path / "other" / "pkg" / "tools.py"
+    shapes.write({"pkg/tools.py": "x = 1\nif x == 2:\n    x = 3\n", "run.py": "import pkg.tools\n"})
+    shapes.commit()
+    other.parent.mkdir(parents=True)
+    other.write_text("x = 1\nx = 2\nx = 3\n")
+    settings = f"[tool.coverage.run]\nsource = ['pkg', '{other.parent}']\n"
+    shapes.write({"pyproject.toml": settings})
+    shapes.write({"run.py": f"import runpy, pkg.tools\nrunpy.run_path({str(other)!r})\n"})
+    shapes.coverage("run", "run.py")
+    _both_tell(shapes, 1, repr(str(other)), "is not a file of this repository")
+    omit = f"[tool.coverage.report]\nomit = ['{tmp_path}/other/*']\n"
+    shapes.write({"pyproject.toml": settings + omit})
+    ended = shapes.covsync("check", "--fail-under-file", "90")
+    assert ended.out.startswith("pkg/tools.py: 67% is below 90%")
 
 
 @pytest.mark.parametrize("name", ["/etc/passwd", "../secret.py", "C:\\secret.py"])
