@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-TOKEN = re.compile(r"\A\*+/|/\*+\Z|\*\*/|\*|\?|\[[^\]]+\]|[^*?\[]+|\[")
+TOKEN = re.compile(r"\A\*+/|/\*+\Z|\*\*/|\*|\?|\[[^\]]+\]|[^*?\[/]+|/|\[")
 
 
 def fits_any(path: str, patterns: Iterable[str], folder: Path) -> bool:
