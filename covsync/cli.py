@@ -32,7 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs what ``argv`` (default: the process's arguments) asks for; returns the exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
-        parsed = parser().parse_args(arguments)
+        parsed = parser().parse_args(_with_program_apart(arguments))
         command: Callable[[argparse.Namespace], int] = parsed.command
         return command(parsed)
     except CovsyncError as error:
@@ -47,6 +47,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _failed(arguments, CovsyncError(str(error), "Look at that file, folder or disk."))
     except Exception as error:  # noqa: BLE001 - the one place where a bug ends
         return _failed(arguments, CovsyncError(f"{type(error).__name__}: {error}", BUG))
+
+
+def _with_program_apart(arguments: Sequence[str]) -> Sequence[str]:
+    """What follows ``run`` is another program's, options and all, but for a cry for help."""
+    words = [word for word in arguments if not word.startswith("-")]
+    if words[:1] != ["run"]:
+        return arguments
+    at = arguments.index("run") + 1
+    asks_help = arguments[at : at + 1] in (["-h"], ["--help"])
+    return arguments if asks_help else [*arguments[:at], "--", *arguments[at:]]
 
 
 def _failed(arguments: Sequence[str], error: CovsyncError) -> int:
@@ -92,7 +102,21 @@ def parser() -> argparse.ArgumentParser:
     check.add_argument(
         "--fail-under-file", type=_floor, metavar="PERCENT", help="floor for every file"
     )
+    check.add_argument(
+        "--fail-under-diff", type=_floor, metavar="PERCENT", help="floor for the changed lines"
+    )
+    check.add_argument(
+        "--compare-to", metavar="REF", help="judge the changes since the merge base with REF"
+    )
+    check.add_argument(
+        "--fetch", action="store_true", help="ask the remote for the newest published coverage"
+    )
     check.add_argument("--format", choices=("text", "json"), default="text")
+
+    run = command("run", "Run the tests under coverage.py and record what they ran on.", _run)
+    run.add_argument("program", nargs="*", help="-m MODULE ... or SCRIPT ..., as for python")
+    record = command("record", "Record what the tests, run in another way, ran on.", _record)
+    _add_data_file(record)
 
     push = command("push", "Publish the coverage on the data branch; for CI.", _push)
     _add_data_file(push)
@@ -134,9 +158,26 @@ def _path(text: str) -> Path:
 def _check(parsed: argparse.Namespace) -> int:
     from covsync.commands.check import check
 
-    keys = ("data_file", "fail_under", "fail_under_file")
-    flags = {key: getattr(parsed, key) for key in keys}
-    return check(Console(parsed.verbose), flags, as_json=parsed.format == "json")
+    keys = ("data_file", "fail_under", "fail_under_file", "fail_under_diff")
+    return check(
+        Console(parsed.verbose),
+        {key: getattr(parsed, key) for key in keys},
+        compare_to=parsed.compare_to,
+        fetch=parsed.fetch,
+        as_json=parsed.format == "json",
+    )
+
+
+def _run(parsed: argparse.Namespace) -> int:
+    from covsync.commands.run import run
+
+    return run(Console(parsed.verbose), parsed.program)
+
+
+def _record(parsed: argparse.Namespace) -> int:
+    from covsync.commands.record import record
+
+    return record(Console(parsed.verbose), {"data_file": parsed.data_file})
 
 
 def _push(parsed: argparse.Namespace) -> int:

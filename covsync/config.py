@@ -19,6 +19,7 @@ YAML = ".covsync.yaml"
 PROJECT_FILES = (PYPROJECT, YAML, ".coveragerc", "setup.cfg", "tox.ini")
 
 NO_DATA = ("fail", "warn")
+STALE = ("fail", "warn", "ignore")
 HISTORY = ("auto", "single", "append")
 HOSTING = ("auto", "github", "gitlab", "gitea", "bitbucket", "none")
 BADGE_STYLES = ("flat", "flat-square", "for-the-badge")
@@ -38,8 +39,11 @@ class Config:
     data_file: Path | None = None
     fail_under: Fraction | None = None
     fail_under_file: Fraction | None = None
+    fail_under_diff: Fraction | None = None
     paths: Mapping[str, Fraction] = field(default_factory=dict)
+    max_drop: Fraction | None = None
     no_data: str = "fail"
+    stale: str = "fail"
     branch: str = "covsync-data"
     remote: str = "origin"
     history: str = "auto"
@@ -133,8 +137,11 @@ PARSERS: Mapping[str, Callable[[object], Any]] = {
     "data_file": _path,
     "fail_under": _number,
     "fail_under_file": _number,
+    "fail_under_diff": _number,
     "paths": _path_floors,
+    "max_drop": _number,
     "no_data": _one_of(NO_DATA),
+    "stale": _one_of(STALE),
     "branch": _text,
     "remote": _text,
     "history": _one_of(HISTORY),

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 HUNDRED = Fraction(100)
+Branch = tuple[int, int]
 
 
 def shown_percent(covered: int, coverable: int, precision: int) -> str:
@@ -28,6 +29,11 @@ def shown_percent(covered: int, coverable: int, precision: int) -> str:
     else:
         figure = round(figure, precision)
     return f"{figure:.{precision}f}"
+
+
+def shown(percent: Fraction, precision: int) -> str:
+    """An exact percentage as coverage.py shows one; see ``shown_percent``."""
+    return shown_percent(percent.numerator, percent.denominator * 100, precision)
 
 
 def exact_decimal(value: Fraction) -> str:
@@ -98,7 +104,8 @@ class FileReport:
     executed_lines: tuple[int, ...]
     missing_lines: tuple[int, ...]
     excluded_lines: tuple[int, ...]
-    missing_branches: tuple[tuple[int, int], ...]
+    missing_branches: tuple[Branch, ...]
+    executed_branches: tuple[Branch, ...] = ()
 
     def missing_items(self) -> list[str]:
         """What is not covered, item by item, in coverage.py's notation: ``12-15``, ``40->44``.
@@ -146,15 +153,16 @@ class Report:
     """One measurement: every figure a person sees is taken from here.
 
     ``coverage_json`` is the same measurement as ``coverage json`` writes it, less the time of day.
-    ``coverage_version`` is the installed coverage.py's, which decides how its table looks.
+    ``coverage_version`` is the installed coverage.py's, which decides how its table looks. Both
+    are only there where it was made for publishing.
     """
 
     files: tuple[FileReport, ...]
     totals: Totals
     has_branches: bool
     style: ReportStyle
-    coverage_version: tuple[int, ...]
-    coverage_json: Mapping[str, Any]
+    coverage_version: tuple[int, ...] = ()
+    coverage_json: Mapping[str, Any] = field(default_factory=dict)
 
     def shown_total(self) -> str:
         """The total, as hook, badge, README and endpoint show it: ``94``."""
@@ -167,6 +175,7 @@ class Finding:
 
     ``rule`` is the configuration key that asks for it, ``subject`` what was judged: ``total``, a
     file's path or a glob. ``files`` are those with something missing, the most missing first.
+    ``note`` says more about the floor, where there is more to say.
     """
 
     rule: str
@@ -174,6 +183,7 @@ class Finding:
     totals: Totals
     floor: Fraction
     files: tuple[FileReport, ...]
+    note: str = ""
 
     @property
     def shortfall(self) -> Fraction:
@@ -198,6 +208,42 @@ class Verdict:
     findings: tuple[Finding, ...]
     held: int
     unmatched_globs: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MeasuredFile:
+    """A file as the tests ran on it: its blob in git, and its text where git does not have that.
+
+    The path of ``report`` is relative to the project's folder.
+    """
+
+    report: FileReport
+    blob: str
+    text: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What the tests ran on and what they covered, recorded when they had run.
+
+    ``files`` are by their path from the repository's top level; ``seen`` are all Python files that
+    git tracked by then, measured or not; ``omit`` are coverage.py's patterns. ``data_digest`` is
+    the SHA-256 of the ``data_file`` it was taken from. ``settings`` are those of coverage.py that
+    bear on the analysis, ``settings_digest`` tells whether its files were edited since.
+    ``command`` measured it, if it is known.
+    """
+
+    data_file: str
+    data_digest: str
+    has_branches: bool
+    style: ReportStyle
+    fail_under: Fraction | None
+    omit: tuple[str, ...]
+    settings: str
+    settings_digest: str
+    command: str
+    seen: frozenset[str]
+    files: Mapping[str, MeasuredFile]
 
 
 @dataclass(frozen=True, slots=True)

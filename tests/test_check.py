@@ -11,7 +11,7 @@ from conftest import BETTER_TEST, BRANCHES, Checkout
 def test_a_floor_that_holds_is_one_line(shapes: Checkout) -> None:
     ended = shapes.covsync("check", "--fail-under", "75")
     assert (ended.status, ended.err) == (0, "")
-    assert ended.out == "covsync: coverage is 75%, its floor held\n"
+    assert ended.out == "covsync: coverage is 75% (unverified), its floor held\n"
 
 
 def test_a_broken_floor_says_figure_floor_lines_and_what_to_do(shapes: Checkout) -> None:
@@ -21,6 +21,7 @@ def test_a_broken_floor_says_figure_floor_lines_and_what_to_do(shapes: Checkout)
         "total: 75% is below 90% (fail_under); missing shapes.py 3\n"
         "Cover at least 2 more statements or branches, run the tests under coverage.py, "
         "then try again.\n"
+        "Unverified: `covsync run` or `covsync record` would tell which code the tests ran on.\n"
     )
 
 
@@ -65,7 +66,7 @@ def test_floors_are_exact(checkout: Checkout, floor: str, status: int) -> None:
     checkout.write({"code.py": code})
     checkout.coverage("run", "code.py")
     told = checkout.covsync("check", "--fail-under", "94.9").out
-    assert told == "covsync: coverage is 95%, its floor held\n"
+    assert told == "covsync: coverage is 95% (unverified), its floor held\n"
     assert checkout.covsync("check", "--fail-under", floor).status == status
 
 
@@ -91,7 +92,7 @@ def test_without_a_floor_nothing_is_enforced_and_it_says_so(shapes: Checkout) ->
     ended = shapes.covsync("check")
     assert ended.status == 0
     assert ended.out.startswith(
-        "covsync: coverage is 75%; no floor is set, so nothing was enforced."
+        "covsync: coverage is 75% (unverified); no floor is set, so nothing was enforced."
     )
     assert "--fail-under" in ended.out
 
@@ -117,7 +118,10 @@ def test_covsyncs_fail_under_beats_coverage_pys_and_a_flag_beats_both(shapes: Ch
 def test_a_floor_for_several_is_judged_on_all_their_files_together(shapes: Checkout) -> None:
     shapes.write({"pyproject.toml": BRANCHES + '[tool.covsync.paths]\n"*.py" = 75\n'})
     ended = shapes.covsync("check")
-    assert (ended.status, ended.out) == (0, "covsync: coverage is 75%, its floor held\n")
+    assert (ended.status, ended.out) == (
+        0,
+        "covsync: coverage is 75% (unverified), its floor held\n",
+    )
 
 
 def test_a_floor_without_files_is_never_taken_for_held(shapes: Checkout) -> None:
@@ -134,6 +138,7 @@ def test_json_tells_a_program_the_same(shapes: Checkout) -> None:
     assert (ended.status, ended.err) == (2, "")
     assert json.loads(ended.out) == {
         "exit_code": 2,
+        "verified": False,
         "percent_covered": 75.0,
         "percent_covered_display": "75",
         "covered": 6,
@@ -168,7 +173,10 @@ def test_json_tells_an_error_too(checkout: Checkout) -> None:
 def test_a_coverage_json_report_is_judged_alike(shapes: Checkout) -> None:
     shapes.coverage("json", "--quiet", "-o", "report.json")
     ended = shapes.covsync("check", "--data-file", "report.json", "--fail-under", "75")
-    assert (ended.status, ended.out) == (0, "covsync: coverage is 75%, its floor held\n")
+    assert (ended.status, ended.out) == (
+        0,
+        "covsync: coverage is 75% (unverified), its floor held\n",
+    )
     assert shapes.covsync("check", "--data-file=report.json", "--fail-under=75.01").status == 2
 
 
@@ -185,7 +193,10 @@ def test_one_of_several_projects_is_judged_in_its_own_folder(shapes: Checkout) -
     backend.write({"pyproject.toml": "[tool.covsync]\nfail_under = 100\n", "app.py": "x = 1\n"})
     backend.coverage("run", "app.py")
     ended = backend.covsync("check")
-    assert (ended.status, ended.out) == (0, "covsync: coverage is 100%, its floor held\n")
+    assert (ended.status, ended.out) == (
+        0,
+        "covsync: coverage is 100% (unverified), its floor held\n",
+    )
 
 
 def test_a_run_without_data_may_pass_where_the_project_says_so(checkout: Checkout) -> None:

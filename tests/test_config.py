@@ -15,7 +15,10 @@ EVERYTHING = {
     "fail_under": Fraction("94.95"),
     "fail_under_file": Fraction(80),
     "paths": {"src/core/**": Fraction("98.5")},
+    "fail_under_diff": Fraction(100),
+    "max_drop": Fraction("0.5"),
     "no_data": "warn",
+    "stale": "ignore",
     "branch": "data",
     "remote": "upstream",
     "history": "append",
@@ -35,7 +38,10 @@ data_file = "data/.coverage"
 fail_under = 94.95
 fail_under_file = 80
 paths = {"src/core/**" = 98.5}
+fail_under_diff = 100
+max_drop = 0.5
 no_data = "warn"
+stale = "ignore"
 branch = "data"
 remote = "upstream"
 history = "append"
@@ -55,7 +61,10 @@ fail_under: 94.95
 fail_under_file: 80
 paths:
   "src/core/**": 98.5
+fail_under_diff: 100
+max_drop: 0.5
 no_data: warn
+stale: ignore
 branch: data
 remote: upstream
 history: append

@@ -28,7 +28,15 @@ class Project:
 
     def work_tree(self) -> WorkTree:
         """The project on disk, with what git tracks in its repository."""
-        return WorkTree(self.repository.top, self.folder, self.repository.tracked())
+        return self.tree_of(self.repository.tracked())
+
+    def tree_of(self, tracked: frozenset[str]) -> WorkTree:
+        """The project on disk, with what is known to be tracked."""
+        return WorkTree(self.repository.top, self.folder, tracked)
+
+    def shown(self, path: str) -> str:
+        """A path from the repository's top level as reports name it: from the project's folder."""
+        return os.path.relpath(os.path.join(self.repository.top, path), self.folder)
 
 
 def enter(flags: Mapping[str, object]) -> Project:

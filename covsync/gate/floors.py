@@ -3,43 +3,93 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from fractions import Fraction
 
 from covsync.errors import CovsyncError
-from covsync.model import FileReport, Finding, Report, Totals, Verdict
+from covsync.gate.freshness import narrowed
+from covsync.model import FileReport, Finding, Report, Totals, Verdict, shown
+
+SHOWN_LOSSES = 3
 
 
-def judge(
-    report: Report,
-    *,
-    fail_under: Fraction | None,
-    fail_under_file: Fraction | None,
-    paths: Mapping[str, Fraction],
-) -> Verdict:
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The floors to judge, ``None`` for one that is not set.
+
+    ``paths`` maps a glob (as in ``.gitignore``) to the floor of all files under it together.
+    ``changes`` are, by file, the lines that ``fail_under_diff`` is about. ``max_drop`` are
+    percentage points below ``baseline``, the total published before; ``baseline_files`` were the
+    files' percentages then.
+    """
+
+    fail_under: Fraction | None = None
+    fail_under_file: Fraction | None = None
+    fail_under_diff: Fraction | None = None
+    changes: Mapping[str, frozenset[int]] = field(default_factory=dict)
+    paths: Mapping[str, Fraction] = field(default_factory=dict)
+    max_drop: Fraction | None = None
+    baseline: Fraction | None = None
+    baseline_files: Mapping[str, Fraction] = field(default_factory=dict)
+
+
+def judge(report: Report, asked: Asked) -> Verdict:
     """Which floors ``report`` does not hold, the furthest below its floor first.
 
-    ``paths`` maps a glob (as in ``.gitignore``) to the floor of all files under it together; a
-    glob that fits no file is neither held nor broken, but told.
+    A glob that fits no file is neither held nor broken, but told.
     """
-    asked: list[tuple[str, str, Fraction, tuple[FileReport, ...]]] = []
-    if fail_under is not None:
-        asked.append(("fail_under", "total", fail_under, report.files))
-    if fail_under_file is not None:
-        asked += [("fail_under_file", each.path, fail_under_file, (each,)) for each in report.files]
+    judged: list[tuple[str, str, Fraction, tuple[FileReport, ...], str]] = []
+    if asked.fail_under is not None:
+        judged.append(("fail_under", "total", asked.fail_under, report.files, ""))
+    if asked.fail_under_file is not None:
+        floor = asked.fail_under_file
+        judged += [("fail_under_file", each.path, floor, (each,), "") for each in report.files]
+    if asked.fail_under_diff is not None:
+        files = _narrowed(report.files, asked.changes)
+        judged.append(("fail_under_diff", "changed lines", asked.fail_under_diff, files, ""))
     unmatched = []
-    for glob, floor in paths.items():
+    for glob, floor in asked.paths.items():
         files = _under(glob, report.files)
         if files:
-            asked.append(("paths", glob, floor, files))
+            judged.append(("paths", glob, floor, files, ""))
         else:
             unmatched.append(glob)
+    if asked.max_drop is not None and asked.baseline is not None:
+        floor = max(asked.baseline - asked.max_drop, Fraction(0))
+        judged.append(("max_drop", "total", floor, report.files, _losses(report, asked)))
     findings = []
-    for rule, subject, floor, files in asked:
+    for rule, subject, floor, files, note in judged:
         totals = sum((each.totals for each in files), Totals())
         if totals.percent_covered < floor:
-            findings.append(Finding(rule, subject, totals, floor, _most_missing_first(files)))
+            missing = _most_missing_first(files)
+            findings.append(Finding(rule, subject, totals, floor, missing, note))
     findings.sort(key=lambda finding: (-finding.shortfall, finding.subject))
-    return Verdict(tuple(findings), len(asked) - len(findings), tuple(unmatched))
+    return Verdict(tuple(findings), len(judged) - len(findings), tuple(unmatched))
+
+
+def _narrowed(
+    files: Iterable[FileReport], changes: Mapping[str, frozenset[int]]
+) -> tuple[FileReport, ...]:
+    """The files' reports on their changed lines alone."""
+    return tuple(narrowed(each, changes[each.path]) for each in files if changes.get(each.path))
+
+
+def _losses(report: Report, asked: Asked) -> str:
+    """From what to what, and which files lost most."""
+    lost = sorted(
+        (each.totals.percent_covered - asked.baseline_files[each.path], each.path, each)
+        for each in report.files
+        if each.path in asked.baseline_files
+    )
+    precision = report.style.precision
+    told = [
+        f"{each.path} {shown(asked.baseline_files[each.path], precision)}% -> "
+        f"{each.totals.shown(precision)}%"
+        for points, _, each in lost[:SHOWN_LOSSES]
+        if points < 0
+    ]
+    was = f"was {shown(asked.baseline or Fraction(0), precision)}%"
+    return f"{was}; lost most: {', '.join(told)}" if told else was
 
 
 def _under(glob: str, files: Iterable[FileReport]) -> tuple[FileReport, ...]:

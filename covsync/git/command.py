@@ -25,7 +25,7 @@ class Answer:
         return os.fsdecode(self.output).rstrip("\n")
 
 
-def ask(folder: Path, *arguments: str) -> Answer:
+def ask(folder: Path, *arguments: str, stdin: bytes = b"") -> Answer:
     """What ``git ARGUMENTS`` answers in ``folder``, errors on one line and in English."""
     environ = {**os.environ, "LC_ALL": "C", "GIT_OPTIONAL_LOCKS": "0"}
     try:
@@ -33,7 +33,7 @@ def ask(folder: Path, *arguments: str) -> Answer:
             ["git", *arguments],  # noqa: S607 - the user's git is the one to use
             cwd=folder,
             env=environ,
-            stdin=subprocess.DEVNULL,
+            input=stdin,
             capture_output=True,
             check=False,
         )

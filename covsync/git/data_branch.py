@@ -108,24 +108,31 @@ def publish(
     changing.
     """
     for attempt in itertools.count(1):
-        tip = _fetched_tip(scratch, branch)
-        if isinstance(tip, Refusal):
-            _wait_or_give_up(tip, attempt)
-            continue
-        proposal = propose(tip)
+        base = tip(scratch, branch)
+        proposal = propose(base)
         if isinstance(proposal, NothingToDo):
             return Outcome((), attempt, proposal.reason)
         if dry_run:
             return Outcome(proposal.changes, attempt, proposal.reason)
-        commit = _commit(scratch, tip, proposal)
+        commit = _commit(scratch, base, proposal)
         answer = scratch.run(
             *("push", "--porcelain", "--no-verify", "--no-follow-tags"),
-            f"--force-with-lease=refs/heads/{branch}:{tip.commit}",
+            f"--force-with-lease=refs/heads/{branch}:{base.commit}",
             *(REMOTE, f"{commit}:refs/heads/{branch}"),
         )
         if answer.status == 0 or _remote_tip(scratch, branch) == commit:
             return Outcome(proposal.changes, attempt, proposal.reason)
         _wait_or_give_up(refusal(answer, branch), attempt)
+    raise AssertionError  # the loop has no other end
+
+
+def tip(scratch: Scratch, branch: str) -> Tip:
+    """The remote's ``branch`` as it is now. Raises ``CovsyncError`` where it cannot be had."""
+    for attempt in itertools.count(1):
+        found = _fetched_tip(scratch, branch)
+        if isinstance(found, Tip):
+            return found
+        _wait_or_give_up(found, attempt)
     raise AssertionError  # the loop has no other end
 
 

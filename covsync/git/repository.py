@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -101,6 +102,21 @@ class Repository:
     def remotes(self) -> list[str]:
         """The names of the remotes."""
         return ask(self.top, "remote").text().splitlines()
+
+    def read(self, name: str) -> bytes | None:
+        """A file's content by ``REF:PATH``, ``None`` where there is none."""
+        answer = ask(self.top, "cat-file", "blob", name)
+        return None if answer.status else answer.output
+
+    def nearest_ancestor(self, commit: str, known: Iterable[str]) -> str | None:
+        """The first of the ``known`` commits that git meets going back from ``commit``."""
+        wanted = frozenset(known)
+        history = ask(self.top, "rev-list", "--topo-order", commit, "--").text().split()
+        return next((each for each in history if each in wanted), None)
+
+    def own_folder(self) -> Path:
+        """Where covsync may keep things of this work tree: under git's own folder."""
+        return self.top / ask(self.top, "rev-parse", "--git-path", "covsync").text()
 
     def object_format(self) -> str:
         """``sha1`` or ``sha256``."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from covsync.errors import CovsyncError
-from covsync.model import FileReport, Report, ReportStyle, Totals
+from covsync.model import Branch, FileReport, Report, ReportStyle, Totals
 
 FORMATS = (2, 3)
 LONGEST_PATH = 4096
@@ -69,7 +69,8 @@ def _file_report(path: str, entry: Mapping[str, Any], *, has_branches: bool) -> 
         executed_lines=_lines(entry.get("executed_lines"), f"{where}.executed_lines"),
         missing_lines=_lines(entry.get("missing_lines"), f"{where}.missing_lines"),
         excluded_lines=_lines(entry.get("excluded_lines"), f"{where}.excluded_lines"),
-        missing_branches=_branches(entry, where) if has_branches else (),
+        missing_branches=_branches(entry, "missing_branches", where) if has_branches else (),
+        executed_branches=_branches(entry, "executed_branches", where) if has_branches else (),
     )
     listed = (set(report.executed_lines) | set(report.missing_lines)) - set(report.excluded_lines)
     if len(report.missing_lines) != report.totals.missing or len(listed) < report.totals.statements:
@@ -108,11 +109,11 @@ def _lines(value: object, where: str) -> tuple[int, ...]:
     return tuple(sorted(value))
 
 
-def _branches(entry: Mapping[str, Any], where: str) -> tuple[tuple[int, int], ...]:
-    pairs = entry.get("missing_branches")
+def _branches(entry: Mapping[str, Any], key: str, where: str) -> tuple[Branch, ...]:
+    pairs = entry.get(key)
     if not isinstance(pairs, list) or any(
         not isinstance(pair, list) or len(pair) != 2 or any(type(line) is not int for line in pair)
         for pair in pairs
     ):
-        raise MalformedError(f"{where}.missing_branches is not a list of pairs of lines")
+        raise MalformedError(f"{where}.{key} is not a list of pairs of lines")
     return tuple(sorted((start, end) for start, end in pairs))

@@ -43,7 +43,8 @@ class Measurement:
 
     ``fail_under`` is coverage.py's own floor, ``None`` where it sets none. ``warnings`` are
     coverage.py's, in its words. ``coverage`` can make the HTML report of the files ``names``; a
-    ``coverage json`` file cannot, so there it is ``None``.
+    ``coverage json`` file cannot, so there it is ``None``. ``omit`` are coverage.py's patterns of
+    files to leave out, of ``[run]`` and ``[report]`` together.
     """
 
     report: Report
@@ -53,6 +54,7 @@ class Measurement:
     tree: WorkTree
     coverage: Coverage | None
     names: tuple[str, ...]
+    omit: tuple[str, ...]
 
 
 @contextmanager
@@ -95,7 +97,14 @@ def measured(
                 raise NoDataError(f"{path} holds no measured files", HOW_TO_MEASURE)
             said = tuple(dict.fromkeys(str(each.message) for each in caught))
             measurement = Measurement(
-                report, _fail_under(configured), said, path, tree, reporter, tuple(names)
+                report=report,
+                fail_under=_fail_under(configured),
+                warnings=said,
+                data_file=path,
+                tree=tree,
+                coverage=reporter,
+                names=tuple(names),
+                omit=_omitted(configured),
             )
         yield measurement
 
@@ -219,6 +228,11 @@ def _style(configured: Coverage) -> ReportStyle:
         skip_covered=bool(configured.get_option("report:skip_covered")),
         skip_empty=bool(configured.get_option("report:skip_empty")),
     )
+
+
+def _omitted(configured: Coverage) -> tuple[str, ...]:
+    lists = (configured.get_option("run:omit"), configured.get_option("report:omit"))
+    return tuple(str(pattern) for each in lists if isinstance(each, list) for pattern in each)
 
 
 def _fail_under(configured: Coverage) -> Fraction | None:

@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 
 from covsync.model import FileReport, Finding, Report, Verdict, exact_decimal
 
+UNVERIFIED = "Unverified: `covsync run` or `covsync record` would tell which code the tests ran on."
+MEND_GLOB = "Mend the glob, or measure the files that it is meant for."
 SHOWN_FILES = 3
 SHOWN_ITEMS = 6
+SHOWN_STALE = 5
 
 
-def as_text(report: Report, verdict: Verdict) -> str:
-    """One line where every floor held or none is set; else a line a finding, then what to do."""
-    figure = f"coverage is {report.shown_total()}%"
+def as_text(report: Report, verdict: Verdict, *, verified: bool) -> str:
+    """One line where every floor held or none is set; else a line a finding, then what to do.
+
+    Where it is not ``verified`` that the data belongs to the code, the line says so.
+    """
+    figure = f"coverage is {report.shown_total()}%" + ("" if verified else " (unverified)")
     lines = [_finding_line(report, finding) for finding in verdict.findings]
     lines += [f"{glob}: fits no measured file (paths)" for glob in verdict.unmatched_globs]
-    if verdict.findings:
-        return "\n".join([*lines, _what_to_do(verdict)])
-    if verdict.unmatched_globs:
-        return "\n".join([*lines, "Mend the glob, or measure the files that it is meant for."])
+    if lines:
+        lines.append(_what_to_do(verdict) if verdict.findings else MEND_GLOB)
+        return "\n".join(lines if verified else [*lines, UNVERIFIED])
     if not verdict.held:
         return (
             f"covsync: {figure}; no floor is set, so nothing was enforced. Set one with "
@@ -41,7 +47,7 @@ def _finding_line(report: Report, finding: Finding) -> str:
             where += f"; and {len(finding.files) - SHOWN_FILES} more files"
     return (
         f"{finding.subject}: {figure}% is below {exact_decimal(finding.floor)}% "
-        f"({finding.rule}); missing {where}"
+        f"({finding.rule}{f': {finding.note}' if finding.note else ''}); missing {where}"
     )
 
 
@@ -60,10 +66,31 @@ def _what_to_do(verdict: Verdict) -> str:
     return f"Cover at least {count}{where}, run the tests under coverage.py, then try again."
 
 
-def as_json(report: Report, verdict: Verdict, exit_code: int) -> str:
+def stale_text(unmeasured: Mapping[str, tuple[int, ...]], command: str) -> tuple[str, str]:
+    """What no test has seen, and the one command that mends it."""
+    told = [f"{path} {_ranges(lines)}" for path, lines in sorted(unmeasured.items())]
+    shown = "; ".join(told[:SHOWN_STALE])
+    if len(told) > SHOWN_STALE:
+        shown += f"; and {len(told) - SHOWN_STALE} more files"
+    return f"no test has run on this since it changed: {shown}", f"Run the tests again: {command}"
+
+
+def _ranges(lines: Sequence[int]) -> str:
+    """Sorted line numbers with those that follow each other joined: ``3, 5-7``."""
+    runs: list[list[int]] = []
+    for line in lines:
+        if runs and line == runs[-1][1] + 1:
+            runs[-1][1] = line
+        else:
+            runs.append([line, line])
+    return ", ".join(f"{a}" if a == b else f"{a}-{b}" for a, b in runs)
+
+
+def as_json(report: Report, verdict: Verdict, exit_code: int, *, verified: bool) -> str:
     """The same for programs. Counts are exact; percentages are the nearest floats."""
     document = {
         "exit_code": exit_code,
+        "verified": verified,
         "percent_covered": float(report.totals.percent_covered),
         "percent_covered_display": report.shown_total(),
         "covered": report.totals.covered,

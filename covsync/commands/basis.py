@@ -1,0 +1,88 @@
+"""What the gate judges by: a snapshot held against the index, or else the data as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+
+from covsync.commands.project import Project
+from covsync.console import Console
+from covsync.errors import NothingToJudgeError
+from covsync.gate.committed import changed, committed, origins
+from covsync.git import index
+from covsync.measure import settings, snapshot, store
+from covsync.measure.measurement import measured
+from covsync.model import FileReport, Report, Snapshot
+
+TESTS = "covsync run -m pytest"
+
+
+@dataclass(frozen=True, slots=True)
+class Basis:
+    """A report to judge, and how far it can be relied on.
+
+    ``files`` are the reports by path from the repository's top level. ``fail_under`` is
+    coverage.py's own floor. ``unmeasured`` are the lines no test has seen, by path. It is
+    ``verified`` where a snapshot says which text the tests ran on. ``command`` would measure anew.
+    """
+
+    report: Report
+    files: Mapping[str, FileReport]
+    fail_under: Fraction | None
+    unmeasured: Mapping[str, tuple[int, ...]]
+    verified: bool
+    command: str
+
+
+def basis(console: Console, entered: Project) -> Basis:
+    """What there is to judge by. Raises ``NoDataError`` and others where there is nothing."""
+    place = entered.repository.own_folder()
+    taken = store.load(place, entered.coverage_path)
+    if taken is not None and snapshot.describes(taken, entered.config.data_file):
+        console.detail(f"judged by the snapshot in {place / store.NAME}")
+        return _of_snapshot(entered, taken)
+    return _of_data(console, entered)
+
+
+def _of_snapshot(entered: Project, taken: Snapshot) -> Basis:
+    fail_under = taken.fail_under
+    if settings.digest_of_files(entered.folder) != taken.settings_digest:
+        if settings.bearing() != taken.settings:
+            raise NothingToJudgeError(
+                "coverage.py's settings have changed since the tests ran",
+                f"Run the tests again: {taken.command or TESTS}",
+            )
+        fail_under = settings.fail_under() or taken.fail_under
+    entries = index.entries(entered.repository)
+    blobs = {path: entry.blob for path, entry in entries.items() if entry.is_file}
+    gone = any(path not in blobs for path in taken.files)
+    origin = origins(taken, blobs, index.renames(entered.repository) if gone else {})
+    tree = entered.tree_of(frozenset(entries))
+    new = [path for path in snapshot.new_sources(taken, blobs, tree) if path not in origin]
+    edited = changed(taken, blobs, origin)
+    wanted = [blobs[path] for path in (*edited, *new)]
+    wanted += [taken.files[old].blob for old in edited.values() if taken.files[old].text is None]
+    texts = index.read_blobs(entered.repository, wanted) if wanted else {}
+    names = {path: entered.shown(path) for path in origin}
+    told = committed(taken, blobs, origin, new, texts, names)
+    return Basis(
+        told.report,
+        told.files,
+        fail_under,
+        told.unmeasured,
+        verified=True,
+        command=taken.command or TESTS,
+    )
+
+
+def _of_data(console: Console, entered: Project) -> Basis:
+    with measured(entered.config.data_file, entered.work_tree()) as measurement:
+        console.detail(f"coverage data: {measurement.data_file}")
+        for warning in measurement.warnings:
+            console.detail(f"coverage.py: {warning}")
+        paths = snapshot.measured_paths(measurement)
+        files = {paths[file.path]: file for file in measurement.report.files}
+        return Basis(
+            measurement.report, files, measurement.fail_under, {}, verified=False, command=TESTS
+        )

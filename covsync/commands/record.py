@@ -1,0 +1,44 @@
+"""``covsync record``: ties the coverage data to what the tests ran on."""
+
+from __future__ import annotations
+
+import os
+
+from covsync.commands import project
+from covsync.commands.project import Project
+from covsync.console import Console
+from covsync.git import index
+from covsync.measure import snapshot, store
+from covsync.measure.measurement import Measurement, measured
+from covsync.model import Snapshot
+
+
+def record(console: Console, flags: dict[str, object], *, command: str = "") -> int:
+    """Records what was just measured, for the gate to judge commits by; 0 when it is kept."""
+    entered = project.enter(flags)
+    figure = record_entered(entered, command)
+    console.say(f"covsync: coverage is {figure}%, recorded")
+    return 0
+
+
+def record_entered(entered: Project, command: str) -> str:
+    """Records the data of a project that was entered; its total, as it is shown."""
+    with measured(entered.config.data_file, entered.work_tree()) as measurement:
+        taken = _snapshot(entered, measurement, command)
+        store.save(entered.repository.own_folder(), entered.coverage_path, taken)
+        return measurement.report.shown_total()
+
+
+def _snapshot(entered: Project, measurement: Measurement, command: str) -> Snapshot:
+    repository = entered.repository
+    paths = [
+        path
+        for path in snapshot.measured_paths(measurement).values()
+        if os.path.isfile(os.path.join(repository.top, path))  # noqa: PTH113 - the name is a text
+    ]
+    blobs = index.blob_ids(repository, paths)
+    there = index.known(repository, blobs.values())
+    texts = {
+        path: (repository.top / path).read_bytes() for path in paths if blobs[path] not in there
+    }
+    return snapshot.taken(measurement, blobs, texts, command)

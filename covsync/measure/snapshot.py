@@ -1,0 +1,90 @@
+"""Snapshots: a measurement, tied to the very texts that the tests ran on."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path, PurePosixPath
+
+from covsync.measure import settings
+from covsync.measure.measurement import Measurement
+from covsync.measure.patterns import fits_any
+from covsync.model import MeasuredFile, Snapshot, WorkTree
+
+PYTHON = ".py"
+
+
+def digest(data_file: Path) -> str:
+    """The SHA-256 of a data file, empty where there is none."""
+    try:
+        return hashlib.sha256(data_file.read_bytes()).hexdigest()
+    except OSError:
+        return ""
+
+
+def measured_paths(measurement: Measurement) -> dict[str, str]:
+    """The path from the top level of each reported file, by its path in the report."""
+    tree = measurement.tree
+    return {
+        file.path: os.path.relpath(os.path.join(tree.folder, file.path), tree.top)
+        for file in measurement.report.files
+    }
+
+
+def taken(
+    measurement: Measurement, blobs: Mapping[str, str], texts: Mapping[str, bytes], command: str
+) -> Snapshot:
+    """The snapshot of a measurement; by path ``blobs``, and ``texts`` that git does not have."""
+    report, tree = measurement.report, measurement.tree
+    paths = measured_paths(measurement)
+    files = {
+        paths[file.path]: MeasuredFile(file, blobs[paths[file.path]], texts.get(paths[file.path]))
+        for file in report.files
+        if paths[file.path] in blobs
+    }
+    return Snapshot(
+        data_file=os.fspath(measurement.data_file),
+        data_digest=digest(measurement.data_file),
+        has_branches=report.has_branches,
+        style=report.style,
+        fail_under=measurement.fail_under,
+        omit=measurement.omit,
+        settings=settings.bearing(),
+        settings_digest=settings.digest_of_files(tree.folder),
+        command=command,
+        seen=frozenset(path for path in tree.tracked if path.endswith(PYTHON)) | files.keys(),
+        files=files,
+    )
+
+
+def describes(snapshot: Snapshot, data_file: Path | None) -> bool:
+    """Whether a snapshot is of the data there is now: the data file named, or else its own.
+
+    Where its own data file is gone, the snapshot still tells what that held.
+    """
+    path = data_file or Path(snapshot.data_file)
+    present = digest(path)
+    return present == snapshot.data_digest or (not present and data_file is None)
+
+
+def new_sources(snapshot: Snapshot, paths: Iterable[str], tree: WorkTree) -> list[str]:
+    """Those of the ``paths`` that no test run has seen, but that the next one would measure.
+
+    What is measured shows by example: a new Python file is in scope where the nearest folder
+    that had Python files before had measured ones, unless coverage.py's ``omit`` leaves it out.
+    """
+    measured: dict[PurePosixPath, bool] = {}
+    for path in snapshot.seen:
+        for folder in PurePosixPath(path).parents:
+            measured[folder] = measured.get(folder, False) or path in snapshot.files
+
+    def in_scope(path: str) -> bool:
+        if path in snapshot.seen or not path.endswith(PYTHON):
+            return False
+        if fits_any(os.path.join(tree.top, path), snapshot.omit, tree.folder):
+            return False
+        nearest = (each for each in PurePosixPath(path).parents if each in measured)
+        return measured[next(nearest, PurePosixPath())] if measured else False
+
+    return sorted(filter(in_scope, paths))
