@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 import sys
 from collections.abc import Callable, Mapping
@@ -195,6 +194,8 @@ def _parsed(table: Mapping[object, object], where: str) -> dict[str, Any]:
     values = {}
     for key, value in table.items():
         if key not in PARSERS or not isinstance(key, str):
+            import difflib
+
             near = difflib.get_close_matches(str(key), PARSERS, n=1)
             raise CovsyncError(
                 f"unknown key {str(key)!r} in {where}",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TextIO
@@ -47,6 +46,8 @@ class Console:
 
     def traceback(self) -> None:
         """Where the error comes from that is being handled, for ``--debug``."""
+        import traceback
+
         _write(sys.stderr, traceback.format_exc(), None)
 
     def error(self, message: str, fix: str) -> None:

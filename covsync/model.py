@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
@@ -107,6 +107,32 @@ class FileReport:
     missing_branches: tuple[Branch, ...]
     executed_branches: tuple[Branch, ...] = ()
 
+    def counted(self) -> Totals:
+        """What the lines and branches add up to."""
+        excluded, missing = set(self.excluded_lines), set(self.missing_lines)
+        executed = set(self.executed_lines) - excluded
+        missing_branches = [start for start, _ in self.missing_branches]
+        return Totals(
+            statements=len(executed | missing),
+            missing=len(missing),
+            excluded=len(excluded),
+            branches=len(self.executed_branches) + len(missing_branches),
+            partial_branches=sum(start not in missing for start in missing_branches),
+            missing_branches=len(missing_branches),
+        )
+
+    def on_lines(self, lines: frozenset[int]) -> FileReport:
+        """The report on some of the lines alone; a branch belongs to the line that it leaves."""
+        part = replace(
+            self,
+            executed_lines=tuple(line for line in self.executed_lines if line in lines),
+            missing_lines=tuple(line for line in self.missing_lines if line in lines),
+            excluded_lines=tuple(line for line in self.excluded_lines if line in lines),
+            missing_branches=tuple(pair for pair in self.missing_branches if pair[0] in lines),
+            executed_branches=tuple(pair for pair in self.executed_branches if pair[0] in lines),
+        )
+        return replace(part, totals=part.counted())
+
     def missing_items(self) -> list[str]:
         """What is not covered, item by item, in coverage.py's notation: ``12-15``, ``40->44``.
 
@@ -170,6 +196,14 @@ class Report:
 
 
 @dataclass(frozen=True, slots=True)
+class Baseline:
+    """A total that was published, and each file's then (empty where only the total is known)."""
+
+    percent: Fraction
+    files: Mapping[str, Fraction]
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
     """A floor that was not held.
 
@@ -227,7 +261,7 @@ class Snapshot:
     """What the tests ran on and what they covered, recorded when they had run.
 
     ``files`` are by their path from the repository's top level; ``seen`` are all Python files that
-    git tracked by then, measured or not; ``omit`` are coverage.py's patterns. ``data_digest`` is
+    were there by then, measured or not; ``omit`` are coverage.py's patterns. ``data_digest`` is
     the SHA-256 of the ``data_file`` it was taken from. ``settings`` are those of coverage.py that
     bear on the analysis, ``settings_digest`` tells whether its files were edited since.
     ``command`` measured it, if it is known.

@@ -17,6 +17,7 @@ WINGS = ("measure", "gate", "render", "git")
 BASE = ("model", "config", "errors")
 MAY_IMPORT = {
     "__main__": ("cli",),
+    "pytest_plugin": ("measure",),
     "cli": ("commands", "console", "config", "errors", "render", "__init__"),
     "commands": ("commands", "console", *WINGS, *BASE),
     **{wing: (wing, *BASE) for wing in WINGS},

@@ -5,24 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from fractions import Fraction
 
 from covsync.commands.project import Project
 from covsync.errors import CovsyncError
 from covsync.git import data_branch
 from covsync.git.scratch import scratch_repository
-from covsync.model import HUNDRED
+from covsync.model import HUNDRED, Baseline
 
 Read = Callable[[str], bytes | None]
-
-
-@dataclass(frozen=True, slots=True)
-class Baseline:
-    """A total that was published, and each file's then (empty where only the total is known)."""
-
-    percent: Fraction
-    files: Mapping[str, Fraction]
 
 
 def baseline(entered: Project, base: str | None, *, fetch: bool) -> Baseline | None:

@@ -35,17 +35,20 @@ class Basis:
     command: str
 
 
-def basis(console: Console, entered: Project) -> Basis:
-    """What there is to judge by. Raises ``NoDataError`` and others where there is nothing."""
+def basis(console: Console, entered: Project, commit: str | None) -> Basis:
+    """What there is to judge the index by, or else a ``commit``.
+
+    Raises ``NoDataError`` and others where there is nothing.
+    """
     place = entered.repository.own_folder()
     taken = store.load(place, entered.coverage_path)
     if taken is not None and snapshot.describes(taken, entered.config.data_file):
         console.detail(f"judged by the snapshot in {place / store.NAME}")
-        return _of_snapshot(entered, taken)
+        return _of_snapshot(entered, taken, commit)
     return _of_data(console, entered)
 
 
-def _of_snapshot(entered: Project, taken: Snapshot) -> Basis:
+def _of_snapshot(entered: Project, taken: Snapshot, commit: str | None) -> Basis:
     fail_under = taken.fail_under
     if settings.digest_of_files(entered.folder) != taken.settings_digest:
         if settings.bearing() != taken.settings:
@@ -54,7 +57,7 @@ def _of_snapshot(entered: Project, taken: Snapshot) -> Basis:
                 f"Run the tests again: {taken.command or TESTS}",
             )
         fail_under = settings.fail_under() or taken.fail_under
-    entries = index.entries(entered.repository)
+    entries = index.entries(entered.repository, commit)
     blobs = {path: entry.blob for path, entry in entries.items() if entry.is_file}
     gone = any(path not in blobs for path in taken.files)
     origin = origins(taken, blobs, index.renames(entered.repository) if gone else {})

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from covsync.commands import project
-from covsync.commands.baseline import Baseline, baseline
+from covsync.commands.baseline import baseline
 from covsync.commands.basis import Basis, basis
 from covsync.commands.project import Project
 from covsync.console import Console
 from covsync.errors import NoDataError, NothingToJudgeError
 from covsync.gate.floors import Asked, judge
 from covsync.git import index
+from covsync.model import Baseline
 from covsync.render import verdict as verdicts
 
 BELOW_A_FLOOR = 2
@@ -32,8 +35,10 @@ def check(
     """
     entered = project.enter(flags)
     config = entered.config
+    push = _push_of_pre_commit()
+    commit = push.to_ref if push else None
     try:
-        judged = basis(console, entered)
+        judged = basis(console, entered, commit)
     except NoDataError as error:
         if config.no_data != "warn":
             raise
@@ -42,12 +47,19 @@ def check(
         else:
             console.note(f'{error.message}; nothing was judged, as no_data = "warn" allows')
         return 0
-    if judged.unmeasured and config.stale == "fail":
-        stale = verdicts.stale_text(_shown(entered, judged), judged.command)
-        raise NothingToJudgeError(*stale)
-    if judged.unmeasured and config.stale == "warn":
-        console.note(verdicts.stale_text(_shown(entered, judged), judged.command)[0])
-    verdict = judge(judged.report, _asked(console, entered, judged, compare_to, fetch=fetch))
+    _judge_freshness(console, entered, judged)
+    ref = compare_to or (push.from_ref if push else None)
+    base = None if ref is None else index.merge_base(entered.repository, ref, commit or "HEAD")
+    asked = Asked(
+        fail_under=judged.fail_under if config.fail_under is None else config.fail_under,
+        fail_under_file=config.fail_under_file,
+        fail_under_diff=config.fail_under_diff,
+        paths=config.paths,
+        changes=_changes(entered, judged, base, commit),
+        max_drop=config.max_drop,
+        before=_before(console, entered, base, fetch=fetch),
+    )
+    verdict = judge(judged.report, asked)
     if verdict.findings:
         status = BELOW_A_FLOOR
     else:
@@ -60,32 +72,47 @@ def check(
     return status
 
 
-def _shown(entered: Project, judged: Basis) -> Mapping[str, tuple[int, ...]]:
-    return {entered.shown(path): lines for path, lines in judged.unmeasured.items()}
+@dataclass(frozen=True, slots=True)
+class _Push:
+    """What git is about to push, as pre-commit tells its hooks at that stage."""
+
+    from_ref: str
+    to_ref: str
 
 
-def _asked(
-    console: Console, entered: Project, judged: Basis, compare_to: str | None, *, fetch: bool
-) -> Asked:
-    """The floors of the project, with what those that compare need to know."""
-    config, repository = entered.config, entered.repository
-    base = None if compare_to is None else index.merge_base(repository, compare_to)
-    changes = None
-    if config.fail_under_diff is not None:
-        lines = index.changed_lines(repository, base)
-        changes = {file.path: lines[path] for path, file in judged.files.items() if lines.get(path)}
-    before: Baseline | None = None
-    if config.max_drop is not None:
-        before = baseline(entered, base, fetch=fetch)
-        if before is None:
-            console.note(f"there is no baseline yet on {config.remote}/{config.branch}")
-    return Asked(
-        fail_under=judged.fail_under if config.fail_under is None else config.fail_under,
-        fail_under_file=config.fail_under_file,
-        fail_under_diff=config.fail_under_diff,
-        changes=changes or {},
-        paths=config.paths,
-        max_drop=config.max_drop if before is not None else None,
-        baseline=before.percent if before is not None else None,
-        baseline_files=before.files if before is not None else {},
-    )
+def _push_of_pre_commit() -> _Push | None:
+    from_ref, to_ref = (os.environ.get(f"PRE_COMMIT_{end}_REF") for end in ("FROM", "TO"))
+    return _Push(from_ref, to_ref) if from_ref and to_ref else None
+
+
+def _judge_freshness(console: Console, entered: Project, judged: Basis) -> None:
+    """Raises ``NothingToJudgeError`` for lines no test has seen, unless ``stale`` allows them."""
+    stale = entered.config.stale
+    if not judged.unmeasured or stale == "ignore":
+        return
+    lines = {entered.shown(path): lines for path, lines in judged.unmeasured.items()}
+    message, fix = verdicts.stale_text(lines, judged.command)
+    if stale == "fail":
+        raise NothingToJudgeError(message, fix)
+    console.note(message)
+
+
+def _changes(
+    entered: Project, judged: Basis, base: str | None, commit: str | None
+) -> Mapping[str, frozenset[int]]:
+    if entered.config.fail_under_diff is None:
+        return {}
+    lines = index.changed_lines(entered.repository, base, commit)
+    return {file.path: lines[path] for path, file in judged.files.items() if lines.get(path)}
+
+
+def _before(
+    console: Console, entered: Project, base: str | None, *, fetch: bool
+) -> Baseline | None:
+    config = entered.config
+    if config.max_drop is None:
+        return None
+    before = baseline(entered, base, fetch=fetch)
+    if before is None:
+        console.note(f"there is no baseline yet on {config.remote}/{config.branch}")
+    return before

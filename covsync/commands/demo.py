@@ -173,14 +173,14 @@ def _set_up(stage: Stage) -> None:
 def _play(stage: Stage) -> None:
     say = stage.console.say
     say("A small project with tests. Its pre-commit hook runs `covsync check`; the floor is 90%.\n")
-    stage.types("coverage run -m unittest -q")
+    stage.types("covsync run -m unittest -q")
     stage.types("git add .")
     say("\nThe tests pass, but they don't reach far enough. The hook stops the commit:\n")
     stage.types('git commit --quiet -m "Greet people"', expected=1)
     say("\nTwo more tests, and the same commit goes through:\n")
     tests = stage.project / "tests" / "test_greeting.py"
     tests.write_text(tests.read_text(encoding="utf-8") + BETTER_TESTS, encoding="utf-8")
-    stage.types("coverage run -m unittest -q")
+    stage.types("covsync run -m unittest -q")
     stage.types("git add .")
     stage.types('git commit --quiet -m "Greet people"')
     say("\nIn CI, the coverage of that commit goes to a branch of the same repository:\n")

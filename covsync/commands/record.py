@@ -41,4 +41,6 @@ def _snapshot(entered: Project, measurement: Measurement, command: str) -> Snaps
     texts = {
         path: (repository.top / path).read_bytes() for path in paths if blobs[path] not in there
     }
-    return snapshot.taken(measurement, blobs, texts, command)
+    return snapshot.taken(
+        measurement, blobs=blobs, texts=texts, present=repository.present(), command=command
+    )

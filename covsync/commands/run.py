@@ -47,9 +47,7 @@ def _measure(entered: Project, program: Sequence[str], scratch: Path) -> int:
     """Runs the program; its data, from all processes together, is the project's data file then."""
     place = scratch / "data"
     place.mkdir()
-    starter = scratch / "starter"
-    starter.mkdir()
-    (starter / "sitecustomize.py").write_text(STARTS_COVERAGE)
+    starter = _starter(scratch)
     rcfile = settings.config_file() or scratch / "coveragerc"
     if not rcfile.exists():
         rcfile.write_text("[run]\n")
@@ -79,17 +77,29 @@ def _measure(entered: Project, program: Sequence[str], scratch: Path) -> int:
     return done.returncode if done.returncode >= 0 else KILLED - done.returncode
 
 
-def _environ(data_file: Path, rcfile: Path, starter: Path) -> Mapping[str, str]:
+def _starter(scratch: Path) -> Path | None:
+    """A folder for PYTHONPATH by which an old coverage.py begins in every process."""
+    if settings.version() >= PTH_SINCE:
+        return None
+    folder = scratch / "starter"
+    folder.mkdir()
+    (folder / "sitecustomize.py").write_text(STARTS_COVERAGE)
+    return folder
+
+
+def _environ(data_file: Path, rcfile: Path, starter: Path | None) -> Mapping[str, str]:
     """The environment of the tests: coverage.py in every process, git's hook variables in none."""
     environ = {
         name: value
         for name, value in os.environ.items()
         if not name.startswith(("GIT_", "PRE_COMMIT")) or name.startswith(("GIT_CONFIG", "GIT_SSH"))
     }
-    paths = [os.fspath(starter), environ.get("PYTHONPATH", "")]
+    if starter is not None:
+        paths = [os.fspath(starter), environ.get("PYTHONPATH", "")]
+        environ["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
     return {
         **environ,
+        "COVSYNC_RUN": "1",
         "COVERAGE_FILE": os.fspath(data_file),
         "COVERAGE_PROCESS_START": os.fspath(rcfile),
-        "PYTHONPATH": os.pathsep.join(filter(None, paths)),
     }

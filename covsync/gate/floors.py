@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 
 from covsync.errors import CovsyncError
-from covsync.gate.freshness import narrowed
-from covsync.model import FileReport, Finding, Report, Totals, Verdict, shown
+from covsync.model import Baseline, FileReport, Finding, Report, Totals, Verdict, shown
 
 SHOWN_LOSSES = 3
 
@@ -19,8 +18,7 @@ class Asked:
 
     ``paths`` maps a glob (as in ``.gitignore``) to the floor of all files under it together.
     ``changes`` are, by file, the lines that ``fail_under_diff`` is about. ``max_drop`` are
-    percentage points below ``baseline``, the total published before; ``baseline_files`` were the
-    files' percentages then.
+    percentage points below what was published ``before``; without that it is not judged.
     """
 
     fail_under: Fraction | None = None
@@ -29,8 +27,7 @@ class Asked:
     changes: Mapping[str, frozenset[int]] = field(default_factory=dict)
     paths: Mapping[str, Fraction] = field(default_factory=dict)
     max_drop: Fraction | None = None
-    baseline: Fraction | None = None
-    baseline_files: Mapping[str, Fraction] = field(default_factory=dict)
+    before: Baseline | None = None
 
 
 def judge(report: Report, asked: Asked) -> Verdict:
@@ -54,9 +51,9 @@ def judge(report: Report, asked: Asked) -> Verdict:
             judged.append(("paths", glob, floor, files, ""))
         else:
             unmatched.append(glob)
-    if asked.max_drop is not None and asked.baseline is not None:
-        floor = max(asked.baseline - asked.max_drop, Fraction(0))
-        judged.append(("max_drop", "total", floor, report.files, _losses(report, asked)))
+    if asked.max_drop is not None and asked.before is not None:
+        floor = max(asked.before.percent - asked.max_drop, Fraction(0))
+        judged.append(("max_drop", "total", floor, report.files, _losses(report, asked.before)))
     findings = []
     for rule, subject, floor, files, note in judged:
         totals = sum((each.totals for each in files), Totals())
@@ -71,24 +68,24 @@ def _narrowed(
     files: Iterable[FileReport], changes: Mapping[str, frozenset[int]]
 ) -> tuple[FileReport, ...]:
     """The files' reports on their changed lines alone."""
-    return tuple(narrowed(each, changes[each.path]) for each in files if changes.get(each.path))
+    return tuple(each.on_lines(changes[each.path]) for each in files if changes.get(each.path))
 
 
-def _losses(report: Report, asked: Asked) -> str:
+def _losses(report: Report, before: Baseline) -> str:
     """From what to what, and which files lost most."""
     lost = sorted(
-        (each.totals.percent_covered - asked.baseline_files[each.path], each.path, each)
+        (each.totals.percent_covered - before.files[each.path], each.path, each)
         for each in report.files
-        if each.path in asked.baseline_files
+        if each.path in before.files
     )
     precision = report.style.precision
     told = [
-        f"{each.path} {shown(asked.baseline_files[each.path], precision)}% -> "
+        f"{each.path} {shown(before.files[each.path], precision)}% -> "
         f"{each.totals.shown(precision)}%"
         for points, _, each in lost[:SHOWN_LOSSES]
         if points < 0
     ]
-    was = f"was {shown(asked.baseline or Fraction(0), precision)}%"
+    was = f"was {shown(before.percent, precision)}%"
     return f"{was}; lost most: {', '.join(told)}" if told else was
 
 

@@ -7,17 +7,16 @@ edited. Only a comment that excludes code from coverage counts as code.
 
 from __future__ import annotations
 
-import ast
-import difflib
-import io
 import re
-import tokenize
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-from covsync.model import Branch, FileReport, Totals
+from covsync.model import Branch, FileReport
 
-LAYOUT = (tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER)
+if TYPE_CHECKING:
+    import ast
+
 # Wider than coverage.py's default, as projects set their own: better one run too many.
 EXCLUDING = re.compile(r"#.*\b(pragma|no ?cover|no ?branch|nocov|pytype|type:)", re.IGNORECASE)
 
@@ -32,7 +31,11 @@ class Carried:
 
 def carried(report: FileReport, old: bytes, new: bytes) -> Carried:
     """What ``report``, made of the text ``old``, says of the text ``new``."""
+    import difflib
+
     before, after = _code_lines(old), _code_lines(new)
+    if before is None or after is None:
+        before, after = _raw_lines(old), _raw_lines(new)
     stays = {}
     matcher = difflib.SequenceMatcher(
         None, [code for _, code in before], [code for _, code in after], autojunk=False
@@ -48,11 +51,19 @@ def carried(report: FileReport, old: bytes, new: bytes) -> Carried:
 
 def unmeasured_statements(text: bytes) -> tuple[int, ...]:
     """The lines of a text no test has seen that hold statements."""
-    return _holding_statements(text, [line for line, _ in _code_lines(text)])
+    lines = _code_lines(text)
+    return _holding_statements(text, [line for line, _ in lines or _raw_lines(text)])
 
 
-def _code_lines(text: bytes) -> list[tuple[int, str]]:
-    """Each line that has code, by its number from 1, as its tokens one space apart."""
+def _code_lines(text: bytes) -> list[tuple[int, str]] | None:
+    """Each line that has code, by its number from 1, as its tokens one space apart.
+
+    ``None`` for a text that is no Python, or newer than the Python this runs on.
+    """
+    import io
+    import tokenize
+
+    layout = (tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER)
     parts: dict[int, list[str]] = {}
     depth = 0
     try:
@@ -61,7 +72,7 @@ def _code_lines(text: bytes) -> list[tuple[int, str]]:
                 depth += 1
             elif token.type == tokenize.DEDENT:
                 depth -= 1
-            if token.type in (*LAYOUT, tokenize.ENCODING) or (
+            if token.type in (*layout, tokenize.ENCODING) or (
                 token.type == tokenize.COMMENT and not EXCLUDING.search(token.string)
             ):
                 continue
@@ -70,9 +81,18 @@ def _code_lines(text: bytes) -> list[tuple[int, str]]:
                 line = parts.setdefault(first + at, [str(depth)] if at == 0 else [])
                 line.append(piece.rstrip("\r"))
     except (SyntaxError, tokenize.TokenError, UnicodeDecodeError):
-        lines = enumerate(text.decode(errors="surrogateescape").splitlines(), 1)
-        return [(at, line.rstrip()) for at, line in lines if line.strip()]
+        return None
     return [(line, " ".join(pieces)) for line, pieces in sorted(parts.items())]
+
+
+def _raw_lines(text: bytes) -> list[tuple[int, str]]:
+    """Each line that is not blank, nor a comment that does nothing, by its number from 1."""
+    lines = enumerate(text.decode(errors="surrogateescape").splitlines(), 1)
+    return [
+        (at, line.rstrip())
+        for at, line in lines
+        if line.strip() and (not line.lstrip().startswith("#") or EXCLUDING.search(line))
+    ]
 
 
 def _holding_statements(text: bytes, lines: Iterable[int]) -> tuple[int, ...]:
@@ -80,6 +100,8 @@ def _holding_statements(text: bytes, lines: Iterable[int]) -> tuple[int, ...]:
 
     A text that this Python cannot parse is taken to hold statements in all of them.
     """
+    import ast
+
     lines = sorted(lines)
     if not lines:
         return ()
@@ -96,6 +118,8 @@ def _holding_statements(text: bytes, lines: Iterable[int]) -> tuple[int, ...]:
 
 def _is_silent(node: ast.stmt) -> bool:
     """Whether coverage.py counts no statement for it: docstrings, ``global``, ``nonlocal``."""
+    import ast
+
     if isinstance(node, ast.Global | ast.Nonlocal):
         return True
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
@@ -103,6 +127,8 @@ def _is_silent(node: ast.stmt) -> bool:
 
 def _own_lines(node: ast.stmt) -> range:
     """The lines of a statement, or of a compound statement's head."""
+    import ast
+
     first = min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", []))])
     body = getattr(node, "body", None)
     if isinstance(node, ast.Match):
@@ -135,32 +161,4 @@ def _moved(report: FileReport, stays: dict[int, int]) -> FileReport:
         missing_branches=branches(report.missing_branches),
         executed_branches=branches(report.executed_branches),
     )
-    return replace(moved, totals=_counted(moved))
-
-
-def narrowed(report: FileReport, lines: frozenset[int]) -> FileReport:
-    """The report on some of its lines alone; a branch belongs to the line it leaves."""
-    part = replace(
-        report,
-        executed_lines=tuple(line for line in report.executed_lines if line in lines),
-        missing_lines=tuple(line for line in report.missing_lines if line in lines),
-        excluded_lines=tuple(line for line in report.excluded_lines if line in lines),
-        missing_branches=tuple(pair for pair in report.missing_branches if pair[0] in lines),
-        executed_branches=tuple(pair for pair in report.executed_branches if pair[0] in lines),
-    )
-    return replace(part, totals=_counted(part))
-
-
-def _counted(report: FileReport) -> Totals:
-    """What a report's lines and branches add up to."""
-    excluded, missing = set(report.excluded_lines), set(report.missing_lines)
-    executed = set(report.executed_lines) - excluded
-    missing_branches = [start for start, _ in report.missing_branches]
-    return Totals(
-        statements=len(executed | missing),
-        missing=len(missing),
-        excluded=len(excluded),
-        branches=len(report.executed_branches) + len(missing_branches),
-        partial_branches=sum(start not in missing for start in missing_branches),
-        missing_branches=len(missing_branches),
-    )
+    return replace(moved, totals=moved.counted())

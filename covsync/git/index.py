@@ -12,7 +12,7 @@ from covsync.git.command import Answer, ask
 from covsync.git.repository import Repository
 
 FILE_MODES = ("100644", "100755")
-HUNK = re.compile(rb"@@ -\S+ \+(\d+)(?:,(\d+))? @@")
+HUNK = re.compile(rb"(?m)^@@ -\S+ \+(\d+)(?:,(\d+))? @@")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +28,17 @@ class Entry:
         return self.mode in FILE_MODES
 
 
-def entries(repository: Repository) -> Mapping[str, Entry]:
-    """The index by path from the top level; a path in conflict has its own side's entry."""
-    answer = _must(ask(repository.top, "ls-files", "--stage", "-z"))
+def entries(repository: Repository, commit: str | None = None) -> Mapping[str, Entry]:
+    """The index, or else a commit's tree, by path from the top level.
+
+    A path in conflict has its own side's entry.
+    """
+    if commit is not None:
+        answer = _must(ask(repository.top, "ls-tree", "-r", "-z", "--full-tree", commit))
+        lines = (line.partition("\t") for line in _records(answer))
+        return {path: Entry(*meta.split(" ")[::2]) for meta, _, path in lines}
     found: dict[str, Entry] = {}
-    for line in filter(None, os.fsdecode(answer.output).split("\0")):
+    for line in _records(_must(ask(repository.top, "ls-files", "--stage", "-z"))):
         meta, _, path = line.partition("\t")
         mode, blob, stage = meta.split(" ")
         if stage in ("0", "2"):
@@ -73,15 +79,17 @@ def blob_ids(repository: Repository, paths: Iterable[str]) -> Mapping[str, str]:
     return dict(zip(wanted, answer.text().split(), strict=True))
 
 
-def changed_lines(repository: Repository, base: str | None) -> Mapping[str, frozenset[int]]:
-    """The lines, by path, that the index adds or changes.
+def changed_lines(
+    repository: Repository, base: str | None, commit: str | None = None
+) -> Mapping[str, frozenset[int]]:
+    """The lines, by path, that the index adds or changes, or with ``base`` else a ``commit``.
 
     ``base`` is the commit to compare with. ``None`` is what is being committed: compared with
     ``HEAD``, in a merge with every parent (what any of them has is not new), and all of it where
     there is no commit yet.
     """
     if base is not None:
-        return _added(repository, base)
+        return _added(repository, base, commit)
     if ask(repository.top, "rev-parse", "--verify", "--quiet", "HEAD").status:
         return _added(repository, _empty_tree(repository))
     parents = ["HEAD"]
@@ -108,33 +116,35 @@ def renames(repository: Repository) -> Mapping[str, str]:
     return dict(zip(parts[1::3], parts[2::3], strict=False))
 
 
-def merge_base(repository: Repository, ref: str) -> str:
-    """The best common ancestor of ``HEAD`` and ``ref``. Raises ``CovsyncError`` without one."""
+def merge_base(repository: Repository, ref: str, commit: str = "HEAD") -> str:
+    """The best common ancestor of ``commit`` and ``ref``. Raises ``CovsyncError`` without one."""
     found = ask(repository.top, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^0")
     if found.status:
         raise CovsyncError(
             f"there is no commit {ref!r} to compare with",
             f"Fetch it first: git fetch origin {ref.removeprefix('origin/')}",
         )
-    answer = ask(repository.top, "merge-base", "HEAD", found.text())
+    answer = ask(repository.top, "merge-base", commit, found.text())
     if answer.status:
         shallow = ask(repository.top, "rev-parse", "--is-shallow-repository").text() == "true"
         raise CovsyncError(
-            f"HEAD and {ref} have no common ancestor"
+            f"{commit} and {ref} have no common ancestor"
             + (" in this shallow clone" if shallow else ""),
             "Fetch the history: git fetch --unshallow" if shallow else "Compare with another ref.",
         )
     return answer.text()
 
 
-def _added(repository: Repository, base: str) -> Mapping[str, frozenset[int]]:
-    """The lines that the index has and ``base`` has not, as ``git diff`` finds them."""
+def _added(
+    repository: Repository, base: str, commit: str | None = None
+) -> Mapping[str, frozenset[int]]:
+    """The lines that the index or a ``commit`` has and ``base`` has not, as ``git diff`` finds."""
     answer = _must(
         ask(
             repository.top,
-            *("-c", "core.quotePath=false", "diff", "--cached", "--patch-with-raw", "-z"),
+            *("-c", "core.quotePath=false", "diff", "--patch-with-raw", "-z"),
             *("--unified=0", "--no-color", "--no-ext-diff", "--no-textconv", "--find-renames"),
-            *("--ignore-submodules=all", base, "--"),
+            *("--ignore-submodules=all", *([base, commit] if commit else ["--cached", base]), "--"),
         )
     )
     raw, patch = _raw_and_patch(answer.output)
@@ -142,10 +152,14 @@ def _added(repository: Repository, base: str) -> Mapping[str, frozenset[int]]:
     added: dict[str, frozenset[int]] = {}
     for path, text in zip(raw, patches, strict=False):
         lines: set[int] = set()
-        for start, count in re.findall(rb"(?m)^@@ -\S+ \+(\d+)(?:,(\d+))? @@", text):
+        for start, count in HUNK.findall(text):
             lines.update(range(int(start), int(start) + int(count or 1)))
         added[path] = frozenset(lines)
     return added
+
+
+def _records(answer: Answer) -> list[str]:
+    return [line for line in os.fsdecode(answer.output).split("\0") if line]
 
 
 def _raw_and_patch(output: bytes) -> tuple[list[str], bytes]:

@@ -49,7 +49,14 @@ class Repository:
 
     def tracked(self) -> frozenset[str]:
         """The paths in the index, relative to ``top``."""
-        answer = ask(self.top, "ls-files", "-z")
+        return self._listed()
+
+    def present(self) -> frozenset[str]:
+        """The paths in the index, and those that could be added to it."""
+        return self._listed("--cached", "--others", "--exclude-standard")
+
+    def _listed(self, *which: str) -> frozenset[str]:
+        answer = ask(self.top, "ls-files", "-z", *which)
         if answer.status:
             raise CovsyncError(f"git cannot read its index: {answer.error}", "Mend the repository.")
         return frozenset(os.fsdecode(answer.output).split("\0")) - {""}

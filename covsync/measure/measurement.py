@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import os
-import re
 import sqlite3
 import sys
 import tempfile
@@ -19,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from covsync.config import floor
 from covsync.errors import CovsyncError, NoDataError, NothingToJudgeError
-from covsync.measure import data_file
+from covsync.measure import data_file, settings
 from covsync.measure.coverage_json import report_from_json
 from covsync.measure.data_file import HOW_TO_MEASURE
 from covsync.measure.paths import inside_work_tree, place
@@ -92,7 +91,7 @@ def measured(
                 if not names:
                     raise NoDataError(f"{path} holds no measured files", HOW_TO_MEASURE)
                 document = _analysed(reporter, names, scratch)
-            report = report_from_json(document, _style(configured), _installed_version())
+            report = report_from_json(document, _style(configured), settings.version())
             if not report.files:
                 raise NoDataError(f"{path} holds no measured files", HOW_TO_MEASURE)
             said = tuple(dict.fromkeys(str(each.message) for each in caught))
@@ -243,11 +242,6 @@ def _fail_under(configured: Coverage) -> Fraction | None:
         raise CovsyncError(
             f"coverage.py's [report] fail_under is {value}", f"Set it to {error}."
         ) from None
-
-
-def _installed_version() -> tuple[int, ...]:
-    numbers = re.match(r"\d+(\.\d+)*", importlib.metadata.version("coverage"))
-    return tuple(int(part) for part in numbers[0].split(".")) if numbers else ()
 
 
 @contextmanager

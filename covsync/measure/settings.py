@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.metadata
 import json
+import re
 from fractions import Fraction
 from pathlib import Path
 
@@ -18,11 +20,25 @@ BEARING = (
 )
 
 
+def version() -> tuple[int, ...]:
+    """The installed coverage.py's version, without loading it."""
+    numbers = re.match(r"\d+(\.\d+)*", importlib.metadata.version("coverage"))
+    return tuple(int(part) for part in numbers[0].split(".")) if numbers else ()
+
+
 def data_file() -> Path:
     """Where coverage.py keeps its data, as seen from the working directory."""
     from coverage import Coverage
 
     return Path(str(Coverage().get_option("run:data_file")))
+
+
+def current_data_file() -> Path:
+    """Where the coverage.py that measures this process writes, or else its usual place."""
+    from coverage import Coverage
+
+    current = Coverage.current() or Coverage()
+    return Path(str(current.get_option("run:data_file")))
 
 
 def config_file() -> Path | None:

@@ -33,9 +33,17 @@ def measured_paths(measurement: Measurement) -> dict[str, str]:
 
 
 def taken(
-    measurement: Measurement, blobs: Mapping[str, str], texts: Mapping[str, bytes], command: str
+    measurement: Measurement,
+    *,
+    blobs: Mapping[str, str],
+    texts: Mapping[str, bytes],
+    present: Iterable[str],
+    command: str,
 ) -> Snapshot:
-    """The snapshot of a measurement; by path ``blobs``, and ``texts`` that git does not have."""
+    """The snapshot of a measurement; by path ``blobs``, and ``texts`` that git does not have.
+
+    ``present`` are the paths that git tracks or would add.
+    """
     report, tree = measurement.report, measurement.tree
     paths = measured_paths(measurement)
     files = {
@@ -53,7 +61,7 @@ def taken(
         settings=settings.bearing(),
         settings_digest=settings.digest_of_files(tree.folder),
         command=command,
-        seen=frozenset(path for path in tree.tracked if path.endswith(PYTHON)) | files.keys(),
+        seen=frozenset(path for path in present if path.endswith(PYTHON)) | files.keys(),
         files=files,
     )
 
