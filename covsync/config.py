@@ -222,19 +222,23 @@ def _read(path: Path) -> str | None:
         ) from None
 
 
-def _pyproject_table(path: Path) -> Mapping[object, object] | None:
-    text = _read(path)
-    if text is None or "covsync" not in text:
-        return None
+def parsed_toml(text: str, path: Path) -> dict[str, Any]:
+    """The document ``text`` of the file at ``path``. Raises ``CovsyncError`` where it is none."""
     if sys.version_info >= (3, 11):
         import tomllib
     else:
         import tomli as tomllib
     try:
-        document = tomllib.loads(text, parse_float=Decimal)
+        return tomllib.loads(text, parse_float=Decimal)
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise CovsyncError(f"{path.name} is not valid TOML: {error}", "Mend the file.") from None
-    tool = document.get("tool", {})
+
+
+def _pyproject_table(path: Path) -> Mapping[object, object] | None:
+    text = _read(path)
+    if text is None or "covsync" not in text:
+        return None
+    tool = parsed_toml(text, path).get("tool", {})
     table = tool.get("covsync") if isinstance(tool, dict) else None
     if table is None or isinstance(table, dict):
         return table

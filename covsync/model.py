@@ -36,6 +36,11 @@ def shown(percent: Fraction, precision: int) -> str:
     return shown_percent(percent.numerator, percent.denominator * 100, precision)
 
 
+def shown_name(path: str) -> str:
+    """A file's name on one line: what would break or steer it is replaced."""
+    return "".join(char if char.isprintable() else "?" for char in path)
+
+
 def exact_decimal(value: Fraction) -> str:
     """A floor as it was written: the shortest decimal that is exactly ``value``."""
     return f"{Decimal(value.numerator) / Decimal(value.denominator):f}"

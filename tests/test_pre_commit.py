@@ -14,16 +14,20 @@ from conftest import BETTER_TEST, BRANCHES, SHAPES, SHAPES_TEST, Checkout, Ended
 SOURCE = Path(__file__).parents[1]
 
 
-@pytest.fixture(scope="module")
-def hook_repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def copy_of_covsync(folder: Path) -> None:
     """The checkout under test, uncommitted changes included, as a repository with a commit."""
-    folder = tmp_path_factory.mktemp("hook") / "covsync"
     shutil.copytree(SOURCE / "covsync", folder / "covsync")
     for name in (".pre-commit-hooks.yaml", "pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(SOURCE / name, folder / name)
     made = Checkout(folder)
     made.git("init", "--quiet")
     made.commit("Copy the working tree")
+
+
+@pytest.fixture(scope="module")
+def hook_repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("hook") / "covsync"
+    copy_of_covsync(folder)
     return folder
 
 

@@ -48,16 +48,12 @@ def _measure(entered: Project, program: Sequence[str], scratch: Path) -> int:
     place = scratch / "data"
     place.mkdir()
     starter = _starter(scratch)
-    rcfile = settings.config_file() or scratch / "coveragerc"
-    if not rcfile.exists():
-        rcfile.write_text("[run]\n")
+    rcfile = scratch / "coveragerc"
+    settings.write_for_all_processes(rcfile)
     data_file = entered.config.data_file or settings.data_file()
     coverage = [sys.executable, "-m", "coverage"]
     done = subprocess.run(  # noqa: S603 - what the user asked for
-        [
-            *(*coverage, "run", f"--rcfile={rcfile}", "--parallel-mode"),
-            *("--concurrency=thread,multiprocessing", *program),
-        ],
+        [*coverage, "run", f"--rcfile={rcfile}", *program],
         env=_environ(place / ".coverage", rcfile, starter),
         check=False,
     )

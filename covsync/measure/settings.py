@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import configparser
 import hashlib
 import importlib.metadata
 import json
+import os
 import re
 from fractions import Fraction
 from pathlib import Path
 
-from covsync.config import floor
+from covsync.config import floor, parsed_toml
 
+PATCHES_SINCE = (7, 10)
 FILES = (".coveragerc", "setup.cfg", "tox.ini", "pyproject.toml")
 # What an analysis depends on; a list that grows safely, as more of it only means more care.
 BEARING = (
@@ -41,18 +44,75 @@ def current_data_file() -> Path:
     return Path(str(current.get_option("run:data_file")))
 
 
-def config_file() -> Path | None:
-    """The configuration file that coverage.py chose in the working directory, if there is one."""
+def write_for_all_processes(target: Path) -> None:
+    """Writes the project's settings for processes that start anywhere, each with its own data.
+
+    They are those of the configuration file that coverage.py would choose in the working
+    directory, with paths made absolute, and what it takes to measure processes besides the first.
+    """
+    sections = _chosen_sections()
+    run = sections.setdefault("run", {})
+    for key in ("source", "include", "omit"):
+        if key in run:
+            run[key] = "\n".join(map(_anywhere, re.split(r"[,\n]+", run[key])))
+    concurrency = {*re.split(r"[,\s]+", run.get("concurrency", "")), "multiprocessing"} - {""}
+    if concurrency == {"multiprocessing"}:
+        concurrency.add("thread")
+    run |= {"parallel": "true", "concurrency": ",".join(sorted(concurrency)), "sigterm": "true"}
+    if version() >= PATCHES_SINCE:
+        run["patch"] = ",".join(
+            sorted({*re.split(r"[,\s]+", run.get("patch", "")), "_exit"} - {""})
+        )
+    parser = configparser.ConfigParser(interpolation=None)
+    parser.read_dict(sections)
+    with target.open("w", encoding="utf-8") as stream:
+        parser.write(stream)
+
+
+def _chosen_sections() -> dict[str, dict[str, str]]:
+    """The sections of the configuration file that coverage.py chooses, under their own names."""
     for name in FILES:
-        path = Path(name)
-        marker = "tool.coverage" if name == "pyproject.toml" else "[coverage:"
         try:
-            text = path.read_text(encoding="utf-8")
+            text = Path(name).read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError):
             continue
-        if name == ".coveragerc" or marker in text:
-            return path.absolute()
-    return None
+        if name == "pyproject.toml":
+            table = parsed_toml(text, Path(name)).get("tool", {}).get("coverage", {})
+            sections = {
+                section: {key: _ini_value(value) for key, value in values.items()}
+                for section, values in table.items()
+                if isinstance(values, dict)
+            }
+        else:
+            parser = configparser.ConfigParser(interpolation=None)
+            parser.read_string(text)
+            prefix = "" if name == ".coveragerc" else "coverage:"
+            sections = {
+                section.removeprefix(prefix): dict(parser[section])
+                for section in parser.sections()
+                if section.startswith(prefix)
+            }
+        if sections or name == ".coveragerc":
+            return sections
+    return {}
+
+
+def _ini_value(value: object) -> str:
+    if isinstance(value, list):
+        return "\n".join(map(str, value))
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _anywhere(entry: str) -> str:
+    """A source folder or a file pattern that means the same in every working directory."""
+    entry = entry.strip()
+    is_pattern = "*" in entry or "?" in entry or entry.endswith(".py")
+    if not entry or entry.startswith(("*", "?", "/")):
+        return entry
+    if is_pattern and "/" not in entry:
+        return entry
+    path = os.path.abspath(entry)  # noqa: PTH100 - it may be a pattern
+    return path if is_pattern or os.path.isdir(entry) else entry  # noqa: PTH112 - as above
 
 
 def digest_of_files(folder: Path) -> str:

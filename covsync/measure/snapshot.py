@@ -87,8 +87,10 @@ def new_sources(snapshot: Snapshot, paths: Iterable[str], tree: WorkTree) -> lis
         for folder in PurePosixPath(path).parents:
             measured[folder] = measured.get(folder, False) or path in snapshot.files
 
+    inside = os.path.join(os.path.relpath(tree.folder, tree.top), "").removeprefix("./")
+
     def in_scope(path: str) -> bool:
-        if path in snapshot.seen or not path.endswith(PYTHON):
+        if path in snapshot.seen or not path.endswith(PYTHON) or not path.startswith(inside):
             return False
         if fits_any(os.path.join(tree.top, path), snapshot.omit, tree.folder):
             return False

@@ -13,7 +13,7 @@ import string
 from collections.abc import Sequence
 from fractions import Fraction
 
-from covsync.model import FileReport, Report, Totals
+from covsync.model import FileReport, Report, Totals, shown_name
 
 TOTAL_ON_THE_LEFT = (7, 13, 0)
 ESCAPES_ALL_PUNCTUATION = (7, 13, 5)
@@ -65,7 +65,7 @@ def _counts(totals: Totals, report: Report) -> list[int]:
 
 
 def _row(file: FileReport, report: Report) -> list[str | int]:
-    name = "".join(char if char.isprintable() else "?" for char in file.path)
+    name = shown_name(file.path)
     shown = file.totals.shown(report.style.precision)
     return [name, *_counts(file.totals, report), shown, file.missing_text()]
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 
-from covsync.model import FileReport, Finding, Report, Verdict, exact_decimal
+from covsync.model import FileReport, Finding, Report, Verdict, exact_decimal, shown_name
 
 UNVERIFIED = "Unverified: `covsync run` or `covsync record` would tell which code the tests ran on."
 MEND_GLOB = "Mend the glob, or measure the files that it is meant for."
@@ -41,12 +41,12 @@ def _finding_line(report: Report, finding: Finding) -> str:
         where = finding.files[0].missing_text()
     else:
         where = "; ".join(
-            f"{each.path} {_first_items(each)}" for each in finding.files[:SHOWN_FILES]
+            f"{shown_name(each.path)} {_first_items(each)}" for each in finding.files[:SHOWN_FILES]
         )
         if len(finding.files) > SHOWN_FILES:
             where += f"; and {len(finding.files) - SHOWN_FILES} more files"
     return (
-        f"{finding.subject}: {figure}% is below {exact_decimal(finding.floor)}% "
+        f"{shown_name(finding.subject)}: {figure}% is below {exact_decimal(finding.floor)}% "
         f"({finding.rule}{f': {finding.note}' if finding.note else ''}); missing {where}"
     )
 
@@ -59,7 +59,7 @@ def _first_items(file: FileReport) -> str:
 
 def _what_to_do(verdict: Verdict) -> str:
     worst = verdict.findings[0]
-    where = "" if worst.subject == "total" else f" in {worst.subject}"
+    where = "" if worst.subject == "total" else f" in {shown_name(worst.subject)}"
     count = f"{worst.needed} more statement{'s' if worst.needed > 1 else ''}"
     if worst.totals.branches:
         count += " or branches" if worst.needed > 1 else " or branch"
@@ -68,7 +68,7 @@ def _what_to_do(verdict: Verdict) -> str:
 
 def stale_text(unmeasured: Mapping[str, tuple[int, ...]], command: str) -> tuple[str, str]:
     """What no test has seen, and the one command that mends it."""
-    told = [f"{path} {_ranges(lines)}" for path, lines in sorted(unmeasured.items())]
+    told = [f"{shown_name(path)} {_ranges(lines)}" for path, lines in sorted(unmeasured.items())]
     shown = "; ".join(told[:SHOWN_STALE])
     if len(told) > SHOWN_STALE:
         shown += f"; and {len(told) - SHOWN_STALE} more files"

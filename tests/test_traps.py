@@ -1,0 +1,295 @@
+"""The traps of a coverage hook, each with the real pre-commit."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+from conftest import BETTER_TEST, SHAPES, SHAPES_TEST, Checkout, Ended, run
+from test_pre_commit import copy_of_covsync
+
+STALE = "no test has run on this since it changed: "
+SETTINGS = """\
+[tool.coverage.run]
+branch = true
+omit = ["test_*.py"]
+
+[tool.covsync]
+fail_under = 75
+"""
+UNCOVERED = "\n\ndef never():\n    return 1\n"
+
+
+@pytest.fixture(scope="module")
+def hook(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The hook's repository, beside the home in which pre-commit keeps its environment."""
+    folder = tmp_path_factory.mktemp("traps")
+    copy_of_covsync(folder / "covsync")
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def project(tmp_path: Path, hook: Path) -> Checkout:
+    """A project with the hook at both stages, its first commit made through it."""
+    made = Checkout(tmp_path / "project", {"PRE_COMMIT_HOME": str(hook / "home")})
+    made.folder.mkdir()
+    made.git("init", "--quiet")
+    rev = run(["git", "rev-parse", "HEAD"], hook / "covsync").out.strip()
+    stages = ["pre-commit", "pre-merge-commit", "pre-push"]
+    used = {
+        "repo": str(hook / "covsync"),
+        "rev": rev,
+        "hooks": [{"id": "covsync-check", "stages": stages, "verbose": True}],
+    }
+    made.write(
+        {
+            ".pre-commit-config.yaml": yaml.safe_dump(
+                {"default_install_hook_types": stages, "repos": [used]}
+            ),
+            ".gitignore": ".coverage\n__pycache__/\n",
+            "pyproject.toml": SETTINGS,
+            "shapes.py": SHAPES,
+            "test_shapes.py": SHAPES_TEST,
+        }
+    )
+    assert run(["pre-commit", "install"], made.folder, made.env).status == 0
+    measure(made)
+    made.git("add", "--all")
+    passes(commit(made))
+    return made
+
+
+def measure(project: Checkout) -> None:
+    assert project.covsync("run", "test_shapes.py").status == 0
+
+
+def commit(project: Checkout, *arguments: str) -> Ended:
+    return run(["git", "commit", "-m", "Try", *arguments], project.folder, project.env)
+
+
+def passes(ended: Ended, figure: str = "75") -> None:
+    assert ended.status == 0, ended
+    assert f"covsync: coverage is {figure}%, its floor held" in ended.err
+
+
+def is_stopped(ended: Ended, words: str) -> None:
+    assert ended.status == 1, ended
+    assert words in ended.err
+
+
+def append(project: Checkout, name: str, text: str) -> None:
+    path = project.folder / name
+    path.write_text(path.read_text() + text)
+
+
+def test_a_partial_commit(project: Checkout) -> None:
+    """Covered lines are staged; the same file's uncovered ones are not, and don't count."""
+    append(project, "shapes.py", "\n\nUNIT = 1\n")
+    measure(project)
+    project.git("add", "shapes.py")
+    append(project, "shapes.py", UNCOVERED)
+    passes(commit(project), "78")
+    project.git("add", "shapes.py")
+    is_stopped(commit(project), f"{STALE}shapes.py 14-15")
+
+
+def test_the_covered_lines_stay_behind(project: Checkout) -> None:
+    """The tests ran on the whole file, and saw 90%; without its covered lines it is less."""
+    text = SHAPES + UNCOVERED
+    project.write({"shapes.py": text + "".join(f"x{n} = {n}\n" for n in range(20))})
+    measure(project)
+    whole = (project.folder / "shapes.py").read_text()
+    project.write({"shapes.py": text})
+    project.git("add", "shapes.py")
+    project.write({"shapes.py": whole})
+    is_stopped(commit(project), "total: 70% is below 75% (fail_under); missing shapes.py 3, 12")
+
+
+def test_untracked_files(project: Checkout) -> None:
+    project.write({"later.py": "def later():\n    return 1\n"})
+    append(project, "shapes.py", "# more\n")
+    passes(commit(project, "-a"))
+
+
+def test_a_linked_work_tree(project: Checkout) -> None:
+    project.git("worktree", "add", "--quiet", "../linked", "-b", "topic")
+    linked = Checkout(project.folder.parent / "linked", project.env)
+    append(linked, "shapes.py", UNCOVERED)
+    linked.git("add", "shapes.py")
+    is_stopped(commit(linked), "there is no coverage data")
+    measure(linked)
+    is_stopped(commit(linked), "total: 70% is below 75% (fail_under)")
+    linked.write({"test_shapes.py": BETTER_TEST})
+    measure(linked)
+    passes(commit(linked, "-a"), "90")
+
+
+def test_commit_all(project: Checkout) -> None:
+    append(project, "shapes.py", UNCOVERED)
+    is_stopped(commit(project, "-a"), f"{STALE}shapes.py 11-12")
+
+
+def test_commit_one_file(project: Checkout) -> None:
+    append(project, "shapes.py", UNCOVERED)
+    project.git("add", "shapes.py")
+    append(project, "test_shapes.py", "# more\n")
+    passes(commit(project, "test_shapes.py"))
+    is_stopped(commit(project, "shapes.py"), f"{STALE}shapes.py 11-12")
+
+
+def test_amend(project: Checkout) -> None:
+    passes(commit(project, "--amend"))
+    append(project, "shapes.py", UNCOVERED)
+    is_stopped(commit(project, "--amend", "-a"), f"{STALE}shapes.py 11-12")
+
+
+def test_a_merge(project: Checkout) -> None:
+    project.git("switch", "--quiet", "--create", "topic")
+    append(project, "shapes.py", "\n\nUNIT = 1\n")
+    measure(project)
+    passes(commit(project, "-a"), "78")
+    project.git("switch", "--quiet", "main")
+    project.write({"notes.txt": "x\n"})
+    project.git("add", "notes.txt")
+    passes(commit(project))
+    ended = run(["git", "merge", "--no-ff", "topic", "-m", "Merge"], project.folder, project.env)
+    assert ended.status == 0, ended
+    assert "coverage is 78%, its floor held" in ended.out + ended.err
+
+
+def test_the_first_commit(project: Checkout) -> None:
+    shutil.rmtree(project.folder / ".git")
+    project.git("init", "--quiet")
+    run(["pre-commit", "install"], project.folder, project.env)
+    project.git("add", "--all")
+    ended = commit(project)
+    assert ended.status == 0, ended
+    assert "coverage is 75% (unverified)" in ended.err
+
+
+def test_a_rename_a_deletion_and_a_mode(project: Checkout) -> None:
+    project.git("mv", "shapes.py", "forms.py")
+    passes(commit(project))
+    (project.folder / "forms.py").chmod(0o755)
+    passes(commit(project, "-a"))
+    project.git("rm", "--quiet", "forms.py")
+    passes(commit(project), "100")
+
+
+def test_a_symbolic_link_and_a_submodule(project: Checkout) -> None:
+    (project.folder / "link.py").symlink_to("shapes.py")
+    other = Checkout(project.folder.parent / "other")
+    other.folder.mkdir()
+    other.git("init", "--quiet")
+    other.write({"lib.py": "x = 1\n"})
+    other.commit()
+    add = ("-c", "protocol.file.allow=always", "submodule", "--quiet", "add")
+    project.git(*add, str(other.folder), "vendor")
+    project.git("add", "--all")
+    passes(commit(project))
+
+
+def test_line_ends(project: Checkout) -> None:
+    project.git("config", "core.autocrlf", "true")
+    project.write({"shapes.py": "# Shapes\n" + SHAPES})
+    measure(project)
+    path = project.folder / "shapes.py"
+    path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
+    passes(commit(project, "-a"))
+
+
+def test_a_sparse_checkout(project: Checkout) -> None:
+    project.write({"lib/more.py": "x = 1\n", "test_shapes.py": SHAPES_TEST + "import lib.more\n"})
+    measure(project)
+    project.git("add", "--all")
+    passes(commit(project), "78")
+    project.git("sparse-checkout", "set", "--no-cone", "/*", "!/lib/")
+    assert not (project.folder / "lib" / "more.py").exists()
+    append(project, "shapes.py", "# more\n")
+    passes(commit(project, "-a"), "78")
+
+
+@pytest.mark.parametrize("name", ["a b.py", "it's.py", 'a"b.py', "new\nline.py", "é.py"])
+def test_odd_names(project: Checkout, name: str) -> None:
+    source = "x = 1\nif x == 2:\n    x = 3\n"
+    run_it = f"import runpy\nrunpy.run_path({name!r})\n"
+    project.write({name: source, "test_shapes.py": BETTER_TEST + run_it})
+    measure(project)
+    project.git("add", "--all")
+    passes(commit(project), "85")
+    project.write({name: source.replace("3", "4")})
+    is_stopped(commit(project, "-a"), f"{STALE}{name.replace(chr(10), '?')} 3")
+
+
+def test_a_name_that_is_no_text(project: Checkout) -> None:
+    """pre-commit itself fails on such a name, so the hook is a plain one here."""
+    name = os.fsdecode(b"\xff.txt")
+    plain = project.folder / ".git" / "hooks" / "pre-commit"
+    plain.write_text("#!/bin/sh\nexec covsync check\n")
+    (project.folder / name).write_text("x\n")
+    project.git("add", "--all")
+    passes(commit(project))
+    append(project, "shapes.py", UNCOVERED)
+    is_stopped(commit(project, "-a"), f"{STALE}shapes.py 11-12")
+
+
+def test_before_a_push(project: Checkout) -> None:
+    """What is pushed is judged, not what happens to be staged."""
+    run(["git", "init", "--quiet", "--bare", "../remote.git"], project.folder)
+    project.git("remote", "add", "origin", "../remote.git")
+    push = ["git", "push", "origin", "main"]
+    assert run(push, project.folder, project.env).status == 0
+    append(project, "shapes.py", UNCOVERED)
+    project.git("commit", "--quiet", "--no-verify", "-a", "-m", "Slip through")
+    project.write({"shapes.py": SHAPES})
+    project.git("add", "shapes.py")
+    ended = run(push, project.folder, project.env)
+    assert ended.status == 1
+    assert f"{STALE}shapes.py 11-12" in ended.out + ended.err
+
+
+def test_a_project_with_coverage_plugins(project: Checkout) -> None:
+    """The hook's environment has neither plugin; the project's, where it recorded, has both."""
+    project.write(
+        {
+            "pyproject.toml": SETTINGS.replace(
+                "branch = true",
+                'plugins = ["covdefaults", "django_coverage_plugin"]\nsource = ["."]',
+            )
+            + '[tool.coverage.django_coverage_plugin]\ntemplate_extensions = "html"\n'
+            + "[tool.coverage.report]\nfail_under = 60\n",
+            "templates/page.html": "<p>\n{% if x %}\n{{ x }}\n{% endif %}\n</p>\n",
+            "test_shapes.py": SHAPES_TEST
+            + "import django\nfrom django.conf import settings\n"
+            + "from django.template import Context, Engine\n"
+            + "settings.configure(TEMPLATES=[{'BACKEND': "
+            + "'django.template.backends.django.DjangoTemplates', 'DIRS': ['templates'], "
+            + "'OPTIONS': {'debug': True}}])\ndjango.setup()\n"
+            + "Engine(dirs=['templates'], debug=True).get_template('page.html')"
+            + ".render(Context({'x': 0}))\n",
+        }
+    )
+    measure(project)
+    project.git("add", "--all")
+    ended = commit(project)
+    assert ended.status == 0, ended
+    assert "its floor held" in ended.err
+    page = project.folder / "templates" / "page.html"
+    page.write_text(page.read_text().replace("<p>", "<p>{{ y }}"))
+    is_stopped(commit(project, "-a"), f"{STALE}templates/page.html 1")
+
+
+def test_a_syntax_the_hook_does_not_know(project: Checkout) -> None:
+    """Recorded by a Python that could parse it: the snapshot is edited to stand for that."""
+    newer = SHAPES + "\n\nfuture x := 1\n"
+    project.write({"shapes.py": newer})
+    project.git("add", "shapes.py")
+    ended = commit(project)
+    is_stopped(ended, f"{STALE}shapes.py 11")
+    project.write({"shapes.py": "# The same\n" + SHAPES})
+    passes(commit(project, "-a"))
