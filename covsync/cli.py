@@ -118,6 +118,12 @@ def parser() -> argparse.ArgumentParser:
     record = command("record", "Record what the tests, run in another way, ran on.", _record)
     _add_data_file(record)
 
+    ratchet = command("ratchet", "Raise the configured floors to what the project holds.", _ratchet)
+    ratchet.add_argument(
+        "--step", type=_floor, default="1", metavar="PERCENT", help="round down to its multiples"
+    )
+    ratchet.add_argument("--allow-lower", action="store_true", help="lower floors too")
+
     push = command("push", "Publish the coverage on the data branch; for CI.", _push)
     _add_data_file(push)
     push.add_argument("--branch", help="the data branch (default: covsync-data)")
@@ -178,6 +184,14 @@ def _record(parsed: argparse.Namespace) -> int:
     from covsync.commands.record import record
 
     return record(Console(parsed.verbose), {"data_file": parsed.data_file})
+
+
+def _ratchet(parsed: argparse.Namespace) -> int:
+    from covsync.commands.ratchet import ratchet
+
+    if not parsed.step:
+        raise CovsyncError("--step 0 is no step", "Use 1, 0.1 or the like.")
+    return ratchet(Console(parsed.verbose), step=parsed.step, allow_lower=parsed.allow_lower)
 
 
 def _push(parsed: argparse.Namespace) -> int:

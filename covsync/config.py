@@ -245,10 +245,8 @@ def _pyproject_table(path: Path) -> Mapping[object, object] | None:
     raise CovsyncError(f"tool.covsync in {path.name} is not a table", "Write it as [tool.covsync].")
 
 
-def _yaml_mapping(path: Path) -> Mapping[object, object] | None:
-    text = _read(path)
-    if text is None:
-        return None
+def parsed_yaml(text: str, path: Path) -> dict[Any, Any]:
+    """The mapping ``text`` of the file at ``path``. Raises ``CovsyncError`` where it is none."""
     import yaml
 
     try:
@@ -263,3 +261,15 @@ def _yaml_mapping(path: Path) -> Mapping[object, object] | None:
             f"{path.name} does not hold keys and values", "Write it as `key: value`."
         )
     return document
+
+
+def _yaml_mapping(path: Path) -> Mapping[object, object] | None:
+    text = _read(path)
+    return None if text is None else parsed_yaml(text, path)
+
+
+def source(folder: Path) -> Path | None:
+    """The file that configures covsync in ``folder``, ``None`` where neither does."""
+    if _pyproject_table(folder / PYPROJECT) is not None:
+        return folder / PYPROJECT
+    return folder / YAML if (folder / YAML).is_file() else None

@@ -64,6 +64,38 @@ def judge(report: Report, asked: Asked) -> Verdict:
     return Verdict(tuple(findings), len(judged) - len(findings), tuple(unmatched))
 
 
+@dataclass(frozen=True, slots=True)
+class Raised:
+    """A configured floor by its ``key``, and the highest one on a step that the project holds."""
+
+    key: tuple[str, ...]
+    old: Fraction
+    new: Fraction
+
+
+def raised(
+    report: Report,
+    *,
+    fail_under: Fraction | None,
+    fail_under_file: Fraction | None,
+    paths: Mapping[str, Fraction],
+    step: Fraction,
+) -> list[Raised]:
+    """What each floor that is set could be. A glob that fits no file is left out."""
+    held: list[tuple[tuple[str, ...], Fraction, Fraction]] = []
+    if fail_under is not None:
+        held.append((("fail_under",), fail_under, report.totals.percent_covered))
+    if fail_under_file is not None:
+        lowest = min(file.totals.percent_covered for file in report.files)
+        held.append((("fail_under_file",), fail_under_file, lowest))
+    for glob, floor in paths.items():
+        files = _under(glob, report.files)
+        if files:
+            totals = sum((file.totals for file in files), Totals())
+            held.append((("paths", glob), floor, totals.percent_covered))
+    return [Raised(key, old, figure // step * step) for key, old, figure in held]
+
+
 def _narrowed(
     files: Iterable[FileReport], changes: Mapping[str, frozenset[int]]
 ) -> tuple[FileReport, ...]:

@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 SORTS = ("name", "stmts", "miss", "branch", "brpart", "cover")
 MEASURE_AGAIN = "Run the tests under coverage.py again."
 OTHER_WAYS = (
-    "Install it where covsync runs (for a pre-commit hook: additional_dependencies; for another "
-    "Python: language_version)."
+    "Record where the project's plugins are (`covsync run`, or `covsync record` after the tests), "
+    "or install it where covsync runs (a pre-commit hook's additional_dependencies)."
 )
 
 
@@ -262,8 +262,8 @@ def explained(tree: WorkTree) -> Iterator[None]:
     except (exceptions.NotPython, SyntaxError, UnicodeError, RecursionError) as error:
         raise CovsyncError(
             f"a measured source cannot be read: {_reason(error, tree)}",
-            "Mend the file, or let covsync run on the Python that the project is written for "
-            "(for a pre-commit hook: language_version).",
+            "Mend the file; or record with the project's own Python (`covsync run`, or `covsync "
+            "record` after the tests); or set the hook's language_version to that.",
         ) from error
     except (exceptions.DataError, sqlite3.Error) as error:
         if "is locked" in str(error):

@@ -12,6 +12,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from covsync.config import floor, parsed_toml
+from covsync.errors import CovsyncError
 
 PATCHES_SINCE = (7, 10)
 FILES = (".coveragerc", "setup.cfg", "tox.ini", "pyproject.toml")
@@ -71,12 +72,13 @@ def write_for_all_processes(target: Path) -> None:
 
 def _chosen_sections() -> dict[str, dict[str, str]]:
     """The sections of the configuration file that coverage.py chooses, under their own names."""
-    for name in FILES:
+    named = os.environ.get("COVERAGE_RCFILE")
+    for name in (named,) if named else FILES:
         try:
             text = Path(name).read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError):
             continue
-        if name == "pyproject.toml":
+        if name.endswith(".toml"):
             table = parsed_toml(text, Path(name)).get("tool", {}).get("coverage", {})
             sections = {
                 section: {key: _ini_value(value) for key, value in values.items()}
@@ -85,14 +87,18 @@ def _chosen_sections() -> dict[str, dict[str, str]]:
             }
         else:
             parser = configparser.ConfigParser(interpolation=None)
-            parser.read_string(text)
-            prefix = "" if name == ".coveragerc" else "coverage:"
+            try:
+                parser.read_string(text)
+            except configparser.Error as error:
+                reason = " ".join(str(error).split())
+                raise CovsyncError(f"{name} cannot be read: {reason}", "Mend the file.") from None
+            prefix = "coverage:" if name in ("setup.cfg", "tox.ini") else ""
             sections = {
                 section.removeprefix(prefix): dict(parser[section])
                 for section in parser.sections()
                 if section.startswith(prefix)
             }
-        if sections or name == ".coveragerc":
+        if sections or name not in FILES[1:]:
             return sections
     return {}
 

@@ -1,0 +1,73 @@
+"""``covsync ratchet``: floors follow the coverage up."""
+
+from __future__ import annotations
+
+import os
+from fractions import Fraction
+from pathlib import Path
+
+from covsync import config as configuration
+from covsync.commands import project
+from covsync.commands.basis import basis
+from covsync.commands.project import Project
+from covsync.console import Console
+from covsync.errors import CovsyncError, NothingToJudgeError
+from covsync.gate.floors import Raised, raised
+from covsync.model import exact_decimal, shown_name
+from covsync.render.edit import edited
+from covsync.render.verdict import stale_text
+
+
+def ratchet(console: Console, *, step: Fraction, allow_lower: bool) -> int:
+    """Raises the configured floors to what the project holds, down to a multiple of ``step``.
+
+    0 when they are there; the file's other bytes stay as they are.
+    """
+    entered = project.enter({})
+    path = configuration.source(entered.folder)
+    judged = basis(console, entered, None)
+    if judged.unmeasured:
+        lines = {entered.shown(name): lines for name, lines in judged.unmeasured.items()}
+        raise NothingToJudgeError(*stale_text(lines, judged.command))
+    config = entered.config
+    floors = raised(
+        judged.report,
+        fail_under=config.fail_under,
+        fail_under_file=config.fail_under_file,
+        paths=config.paths,
+        step=step,
+    )
+    if path is None or not floors:
+        raise CovsyncError(
+            "no floor is configured that could be raised",
+            "Set fail_under, fail_under_file or paths in [tool.covsync] first.",
+        )
+    changes = [
+        each for each in floors if each.new > each.old or (allow_lower and each.new != each.old)
+    ]
+    for each in changes:
+        console.say(f"{_name(each)}: {exact_decimal(each.old)} -> {exact_decimal(each.new)}")
+    if changes:
+        _write(entered, path, changes)
+    kept = len(floors) - len(changes)
+    what = "floor stays" if kept == 1 else "floors stay"
+    console.say(f"covsync: {path.name}: {len(changes)} changed, {kept} {what}")
+    return 0
+
+
+def _name(floor: Raised) -> str:
+    return " ".join(shown_name(part) for part in floor.key)
+
+
+def _write(entered: Project, path: Path, changes: list[Raised]) -> None:
+    text = path.read_bytes().decode()
+    for each in changes:
+        text = edited(text, path.name, each.key, each.old, each.new)
+    beside = path.with_name(f"{path.name}.covsync")
+    try:
+        beside.write_bytes(text.encode())
+        beside.chmod(path.stat().st_mode & 0o777)
+        os.replace(beside, path)  # noqa: PTH105 - whole or not at all
+    finally:
+        beside.unlink(missing_ok=True)
+    configuration.load(entered.folder, {})
