@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,6 +23,11 @@ omit = ["test_*.py"]
 fail_under = 75
 """
 UNCOVERED = "\n\ndef never():\n    return 1\n"
+
+
+def works(python: str) -> bool:
+    """Whether there is such a Python: pyenv's names for others only explain themselves."""
+    return shutil.which(python) is not None and run([python, "-c", ""], Path.cwd()).status == 0
 
 
 @pytest.fixture(scope="module")
@@ -284,12 +290,33 @@ def test_a_project_with_coverage_plugins(project: Checkout) -> None:
     is_stopped(commit(project, "-a"), f"{STALE}templates/page.html 1")
 
 
-def test_a_syntax_the_hook_does_not_know(project: Checkout) -> None:
-    """Recorded by a Python that could parse it: the snapshot is edited to stand for that."""
-    newer = SHAPES + "\n\nfuture x := 1\n"
+def test_a_text_no_python_parses(project: Checkout) -> None:
+    project.write({"shapes.py": SHAPES + "\n\nfuture x := 1\n"})
+    is_stopped(commit(project, "-a"), f"{STALE}shapes.py 11")
+
+
+OLDER = next((name for name in ("python3.10", "python3.11") if works(name)), None)
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="its syntax needs Python 3.12")
+@pytest.mark.skipif(OLDER is None, reason="there is no older Python for the hook")
+def test_a_syntax_the_hooks_python_does_not_know(project: Checkout) -> None:
+    """The project's Python recorded it; the hook's never parses it."""
+    path = project.folder / ".pre-commit-config.yaml"
+    settings = yaml.safe_load(path.read_text())
+    settings["repos"][0]["hooks"][0]["language_version"] = OLDER
+    path.write_text(yaml.safe_dump(settings))
+    newer = (
+        SHAPES
+        + "\n\ntype Size = tuple[int, int]\n\n\ndef first[T](of: list[T]) -> T:\n    return of[0]\n"
+    )
     project.write({"shapes.py": newer})
-    project.git("add", "shapes.py")
-    ended = commit(project)
-    is_stopped(ended, f"{STALE}shapes.py 11")
-    project.write({"shapes.py": "# The same\n" + SHAPES})
-    passes(commit(project, "-a"))
+    project.write({"test_shapes.py": BETTER_TEST + "from shapes import first\nfirst([1])\n"})
+    measure(project)
+    passes(commit(project, "-a"), "100")
+    project.write({"shapes.py": "# The same\n" + newer})
+    passes(commit(project, "-a"), "100")
+    project.write({"shapes.py": newer.replace("of[0]", "of[-1]")})
+    is_stopped(commit(project, "-a"), f"{STALE}shapes.py 15")
+    shutil.rmtree(project.folder / ".git" / "covsync")
+    is_stopped(commit(project, "-a"), "or set the hook's language_version to that")
