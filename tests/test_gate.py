@@ -55,6 +55,7 @@ def test_what_the_tests_ran_on_is_verified(recorded: Checkout) -> None:
         SHAPES.replace("    ", "  "),
         SHAPES.replace("width * height", "width*height"),
         SHAPES.replace("\n", "\r\n"),
+        SHAPES.replace("2 * (width", "2 * (\n        # both\n        width"),
         SHAPES.replace("height):\n", 'height):\n    """What it is."""\n'),
     ],
 )
@@ -75,7 +76,11 @@ def test_a_moved_line_is_named_where_it_is_now(recorded: Checkout) -> None:
     [
         (SHAPES.replace("return 0", "return None"), "shapes.py 3"),
         (SHAPES + "\n\nUNIT = 1\n", "shapes.py 11"),
-        (SHAPES.replace("2 * (width", "2 * (\n        width"), "shapes.py 8-9"),
+        (SHAPES.replace("2 * (width", "2 * (\n        -width"), "shapes.py 8-9"),
+        (
+            SHAPES.replace("    return width * h", "    else:\n        return width * h"),
+            "shapes.py 5",
+        ),
         (SHAPES.replace("return 0\n", "return 0  # pragma: no cover\n"), "shapes.py 3"),
         (SHAPES.replace("if width < 0:", "while width < 0:"), "shapes.py 2"),
         (SHAPES + "def (:\n", "shapes.py 9"),
@@ -84,6 +89,48 @@ def test_a_moved_line_is_named_where_it_is_now(recorded: Checkout) -> None:
 def test_a_changed_statement_was_never_measured(recorded: Checkout, text: str, where: str) -> None:
     edit(recorded, text)
     is_stale(recorded, where)
+
+
+MATCHING = """\
+def kind(value):
+    \"\"\"What it is.\"\"\"
+    try:
+        match int(value):
+            case 1:
+                return "one"
+            case _:
+                return "many"
+    except ValueError:
+        return "none"
+    finally:
+        global last
+        last = value
+"""
+
+
+@pytest.mark.parametrize(
+    "old, new, line",
+    [
+        ("case 1:", "case 2:", "5"),
+        ("case _:", "case other:", "7"),
+        ("except ValueError:", "except TypeError:", "9"),
+        ("match int(value):", "match value:", "4"),
+        ("global last", "global least", ""),
+        ("What it is", "What it isn't", ""),
+        ("def kind(value)", "@staticmethod\ndef kind(value)", "1"),
+        ("last = value", "last = value; least = 1", "13"),
+        ("        last = value\n", "", ""),
+    ],
+)
+def test_every_kind_of_statement_counts(recorded: Checkout, old: str, new: str, line: str) -> None:
+    edit(recorded, MATCHING)
+    recorded.write({"test_shapes.py": "from shapes import kind\nkind(1), kind(2), kind('')\n"})
+    recorded.covsync("run", "test_shapes.py")
+    edit(recorded, MATCHING.replace(old, new))
+    if line:
+        is_stale(recorded, f"shapes.py {line}")
+    else:
+        passes(recorded, "100")
 
 
 def test_a_new_file_in_scope_was_never_measured(recorded: Checkout) -> None:
