@@ -148,6 +148,45 @@ def test_a_hooks_variables_do_not_reach_the_tests(shapes: Checkout) -> None:
     assert "GIT_INDEX_FILE" not in names
 
 
+@pytest.mark.parametrize("setting", ["data_file", "environment"])
+def test_the_data_goes_where_it_is_told_to(shapes: Checkout, setting: str) -> None:
+    (shapes.folder / ".coverage").unlink()
+    if setting == "data_file":
+        shapes.write({"pyproject.toml": BRANCHES + '[tool.covsync]\ndata_file = "build/cov.db"\n'})
+        told = shapes
+    else:
+        told = Checkout(shapes.folder, {"COVERAGE_FILE": str(shapes.folder / "build" / "cov.db")})
+    assert told.covsync("run", "test_shapes.py").status == 0
+    assert (shapes.folder / "build" / "cov.db").is_file()
+    assert not (shapes.folder / ".coverage").exists()
+    assert told.covsync("check", "--fail-under", "75").out.endswith("75%, its floor held\n")
+
+
+def test_pytest_cov_within_is_no_hindrance(checkout: Checkout) -> None:
+    checkout.write(XDIST)
+    checkout.commit()
+    program = ("-m", "pytest", "-q", "-p", "no:cacheprovider", "--cov=.", "--cov-branch")
+    ended = checkout.covsync("run", *program, "--cov-report=")
+    assert ended.status == 0, ended
+    assert "covsync: coverage is 100%, recorded" in ended.out
+
+
+def test_old_data_is_never_recorded_as_new(shapes: Checkout) -> None:
+    """The program could not even start; what lay there before is of another run."""
+    ended = shapes.covsync("run", "missing.py")
+    assert ended.status == 1
+    assert "nothing was measured" in ended.err
+    assert not (shapes.folder / ".git" / "covsync").exists()
+
+
+def test_a_text_written_after_the_data_is_not_recorded(shapes: Checkout) -> None:
+    shapes.write({"shapes.py": SHAPES + "\n\nUNIT = 1\n"})
+    ended = shapes.covsync("record")
+    assert ended.status == 3
+    assert "shapes.py was written after the coverage data" in ended.err
+    assert not (shapes.folder / ".git" / "covsync").exists()
+
+
 def test_nothing_to_run(shapes: Checkout) -> None:
     for arguments in ((), ("-m",)):
         ended = shapes.covsync("run", *arguments)

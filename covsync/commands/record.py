@@ -7,6 +7,7 @@ import os
 from covsync.commands import project
 from covsync.commands.project import Project
 from covsync.console import Console
+from covsync.errors import NothingToJudgeError
 from covsync.git import index
 from covsync.measure import snapshot, store
 from covsync.measure.measurement import Measurement, measured
@@ -36,6 +37,7 @@ def _snapshot(entered: Project, measurement: Measurement, command: str) -> Snaps
         for path in snapshot.measured_paths(measurement).values()
         if os.path.isfile(os.path.join(repository.top, path))  # noqa: PTH113 - the name is a text
     ]
+    _refuse_newer(entered, measurement, paths)
     blobs = index.blob_ids(repository, paths)
     there = index.known(repository, blobs.values())
     texts = {
@@ -44,3 +46,15 @@ def _snapshot(entered: Project, measurement: Measurement, command: str) -> Snaps
     return snapshot.taken(
         measurement, blobs=blobs, texts=texts, present=repository.present(), command=command
     )
+
+
+def _refuse_newer(entered: Project, measurement: Measurement, paths: list[str]) -> None:
+    """A text written after the data need not be what the tests ran on; recorded, it would be."""
+    measured_at = measurement.data_file.stat().st_mtime_ns
+    for path in paths:
+        if (entered.repository.top / path).stat().st_mtime_ns > measured_at:
+            raise NothingToJudgeError(
+                f"{entered.shown(path)} was written after the coverage data, so the tests may have "
+                "run on another text",
+                "Run the tests again, best by `covsync run`.",
+            )

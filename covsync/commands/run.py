@@ -11,10 +11,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from covsync.commands import project
-from covsync.commands.project import Project
 from covsync.commands.record import record_entered
 from covsync.console import Console
-from covsync.errors import CovsyncError
+from covsync.errors import CovsyncError, NothingToJudgeError
 from covsync.measure import settings
 
 KILLED = 128
@@ -33,44 +32,55 @@ def run(console: Console, program: Sequence[str]) -> int:
         raise CovsyncError("there is nothing to run", "Name it: covsync run -m pytest")
     entered = project.enter({})
     with tempfile.TemporaryDirectory(prefix="covsync-") as folder:
-        status = _measure(entered, program, Path(folder))
-    try:
-        figure = record_entered(entered, shlex.join(["covsync", "run", *program]))
-    except CovsyncError as error:
-        console.error(error.message, error.fix)
-        return status or error.exit_code
+        scratch = Path(folder)
+        data_file = entered.config.data_file or settings.data_file()
+        data = scratch / "data" / data_file.name
+        status = _measure(program, data, scratch)
+        try:
+            _combine(data, data_file)
+            figure = record_entered(entered, shlex.join(["covsync", "run", *program]))
+        except CovsyncError as error:
+            console.error(error.message, error.fix)
+            return status or error.exit_code
     console.say(f"covsync: coverage is {figure}%, recorded")
     return status
 
 
-def _measure(entered: Project, program: Sequence[str], scratch: Path) -> int:
-    """Runs the program; its data, from all processes together, is the project's data file then."""
-    place = scratch / "data"
-    place.mkdir()
-    starter = _starter(scratch)
+def _measure(program: Sequence[str], data: Path, scratch: Path) -> int:
+    """Runs the program, each of its processes with a data file of its own beside ``data``."""
+    data.parent.mkdir()
     rcfile = scratch / "coveragerc"
     settings.write_for_all_processes(rcfile)
-    data_file = entered.config.data_file or settings.data_file()
-    coverage = [sys.executable, "-m", "coverage"]
     done = subprocess.run(  # noqa: S603 - what the user asked for
-        [*coverage, "run", f"--rcfile={rcfile}", *program],
-        env=_environ(place / ".coverage", rcfile, starter),
+        [sys.executable, "-m", "coverage", "run", f"--rcfile={rcfile}", *program],
+        env=_environ(data, rcfile, _starter(scratch)),
         check=False,
     )
-    if any(place.iterdir()):
-        combined = subprocess.run(  # noqa: S603 - coverage.py itself
-            [*coverage, "combine", "--quiet", f"--data-file={data_file}", os.fspath(place)],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if combined.returncode:
-            raise CovsyncError(
-                f"the data cannot be combined: {' '.join(combined.stdout.split())}",
-                "Run it again; `coverage debug data` tells more.",
-            )
     return done.returncode if done.returncode >= 0 else KILLED - done.returncode
+
+
+def _combine(data: Path, data_file: Path) -> None:
+    """Makes the project's ``data_file`` of what was measured, in place of what it held before."""
+    # A plugin such as pytest-cov may have combined some already, under the name itself.
+    parts = [os.fspath(part) for part in (data, data.parent) if part.exists()]
+    if not any(data.parent.iterdir()):
+        raise NothingToJudgeError("nothing was measured", "Look at what the program said.")
+    data_file.parent.mkdir(parents=True, exist_ok=True)
+    combined = subprocess.run(  # noqa: S603 - coverage.py itself
+        [
+            *(sys.executable, "-m", "coverage", "combine", "--quiet"),
+            *(f"--data-file={data_file}", *parts),
+        ],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if combined.returncode:
+        raise CovsyncError(
+            f"the data cannot be combined: {' '.join(combined.stdout.split())}",
+            "Run it again; `coverage debug data` tells more.",
+        )
 
 
 def _starter(scratch: Path) -> Path | None:
