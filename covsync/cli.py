@@ -117,6 +117,9 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument("program", nargs="*", help="-m MODULE ... or SCRIPT ..., as for python")
     record = command("record", "Record what the tests, run in another way, ran on.", _record)
     _add_data_file(record)
+    record.add_argument(
+        "--began", type=int, metavar="NS", help="when the tests began (Unix time, nanoseconds)"
+    )
 
     ratchet = command("ratchet", "Raise the configured floors to what the project holds.", _ratchet)
     ratchet.add_argument(
@@ -183,7 +186,7 @@ def _run(parsed: argparse.Namespace) -> int:
 def _record(parsed: argparse.Namespace) -> int:
     from covsync.commands.record import record
 
-    return record(Console(parsed.verbose), {"data_file": parsed.data_file})
+    return record(Console(parsed.verbose), {"data_file": parsed.data_file}, began=parsed.began)
 
 
 def _ratchet(parsed: argparse.Namespace) -> int:

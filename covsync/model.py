@@ -266,10 +266,11 @@ class Snapshot:
     """What the tests ran on and what they covered, recorded when they had run.
 
     ``files`` are by their path from the repository's top level; ``seen`` are all Python files that
-    were there by then, measured or not; ``omit`` are coverage.py's patterns. ``data_digest`` is
-    the SHA-256 of the ``data_file`` it was taken from. ``settings`` are those of coverage.py that
-    bear on the analysis, ``settings_digest`` tells whether its files were edited since.
-    ``command`` measured it, if it is known.
+    were there by then, measured or not. ``omit`` are coverage.py's patterns for files,
+    ``exclusions`` its expressions for lines to leave out. ``settings`` are those of coverage.py
+    that bear on the analysis, ``settings_digest`` tells whether its files were edited since,
+    ``configured_fail_under`` which floor they set. ``data_digest`` is the SHA-256 of the
+    ``data_file`` it was taken from. ``command`` measured it, if it is known.
     """
 
     data_file: str
@@ -278,8 +279,10 @@ class Snapshot:
     style: ReportStyle
     fail_under: Fraction | None
     omit: tuple[str, ...]
+    exclusions: tuple[str, ...]
     settings: str
     settings_digest: str
+    configured_fail_under: str
     command: str
     seen: frozenset[str]
     files: Mapping[str, MeasuredFile]

@@ -24,7 +24,7 @@ MEASURING = ("COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG", "COVERAGE_RCFI
 RUN_RECORDS = "COVSYNC_RUN"
 
 
-BEGAN = time.time()
+BEGAN = time.time_ns()
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
@@ -39,17 +39,21 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 def _record(data_file: Path, folder: Path) -> None:
     try:
-        written = data_file.stat().st_mtime
+        written = data_file.stat().st_mtime_ns
     except OSError:
         return  # no data, or only a parallel run's, which is not combined yet
     if written < BEGAN:
         return
     environ = {key: value for key, value in os.environ.items() if key not in MEASURING}
     subprocess.run(  # noqa: S603 - covsync itself
-        [sys.executable, "-m", "covsync", "record", "--data-file", os.fspath(data_file)],
+        [
+            *(sys.executable, "-m", "covsync", "record", f"--began={BEGAN}"),
+            *("--data-file", os.fspath(data_file)),
+        ],
         cwd=folder,
         env=environ,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
         check=False,
     )

@@ -79,7 +79,7 @@ def test_a_moved_line_is_named_where_it_is_now(recorded: Checkout) -> None:
         (SHAPES.replace("2 * (width", "2 * (\n        -width"), "shapes.py 8-9"),
         (
             SHAPES.replace("    return width * h", "    else:\n        return width * h"),
-            "shapes.py 5",
+            "shapes.py 4-5",
         ),
         (SHAPES.replace("return 0\n", "return 0  # pragma: no cover\n"), "shapes.py 3"),
         (SHAPES.replace("if width < 0:", "while width < 0:"), "shapes.py 2"),
@@ -131,6 +131,57 @@ def test_every_kind_of_statement_counts(recorded: Checkout, old: str, new: str, 
         is_stale(recorded, f"shapes.py {line}")
     else:
         passes(recorded, "100")
+
+
+def test_an_else_moves_what_runs(recorded: Checkout) -> None:
+    before = "def f(x):\n    if x:\n        r = 1\n        r = 2\n        r = 3\n    return r\n"
+    edit(recorded, before)
+    recorded.write({"test_shapes.py": "from shapes import f\nf(1)\n"})
+    recorded.covsync("run", "test_shapes.py")
+    edit(recorded, before.replace("        r = 3", "    else:\n        r = 3"))
+    is_stale(recorded, "shapes.py 5")
+
+
+def test_a_comment_that_the_project_excludes_by_counts(recorded: Checkout) -> None:
+    floor = '[tool.coverage.report]\nexclude_also = ["# untested"]\n[tool.covsync]\nfail_under=75\n'
+    recorded.write({"pyproject.toml": BRANCHES + floor})
+    text = SHAPES.replace("return 0", "return 0  # untested")
+    edit(recorded, text)
+    recorded.covsync("run", "test_shapes.py")
+    edit(recorded, SHAPES)
+    is_stale(recorded, "shapes.py 3")
+
+
+def test_settings_elsewhere_bear_too(recorded: Checkout) -> None:
+    recorded.write({"my.rc": "[run]\nbranch = true\ninclude = shapes.py\n"})
+    told = Checkout(recorded.folder, {"COVERAGE_RCFILE": "my.rc"})
+    told.covsync("run", "test_shapes.py")
+    passes(told)
+    recorded.write({"my.rc": "[run]\ninclude = shapes.py\n"})
+    assert "coverage.py's settings have changed" in told.covsync("check").err
+
+
+def test_a_floor_of_coverage_py_that_was_taken_back_no_longer_binds(shapes: Checkout) -> None:
+    floor = "[tool.coverage.report]\nfail_under = 100\n"
+    shapes.write({"pyproject.toml": BRANCHES + floor})
+    shapes.covsync("run", "test_shapes.py")
+    assert shapes.covsync("check").status == 2
+    shapes.write({"pyproject.toml": BRANCHES})
+    ended = shapes.covsync("check")
+    assert (ended.status, "no floor is set" in ended.out) == (0, True)
+
+
+def test_a_text_edited_while_the_tests_ran_is_not_recorded(shapes: Checkout) -> None:
+    shapes.write(
+        {
+            "test_shapes.py": BETTER_TEST
+            + "with open('shapes.py', 'a') as file:\n    file.write('x = 1\\n')\n"
+        }
+    )
+    ended = shapes.covsync("run", "test_shapes.py")
+    assert ended.status == 3
+    assert "shapes.py was written after the tests began" in ended.err
+    assert not (shapes.folder / ".git" / "covsync").exists()
 
 
 def test_a_new_file_in_scope_was_never_measured(recorded: Checkout) -> None:
@@ -270,6 +321,23 @@ def test_changed_lines_and_their_branches_have_a_floor(recorded: Checkout) -> No
     )
     recorded.write({"pyproject.toml": DIFF.format(66)})
     assert recorded.covsync("check").status == 0
+
+
+def test_changes_are_those_of_their_own_file_whatever_git_is_told(recorded: Checkout) -> None:
+    """A file that became a link shows as two patches; attributes and settings hide or blur."""
+    recorded.write({"alink.py": "x = 1\n", ".gitattributes": "shapes.py -diff\n"})
+    recorded.commit()
+    (recorded.folder / "alink.py").unlink()
+    (recorded.folder / "alink.py").symlink_to("test_shapes.py")
+    recorded.git("config", "diff.interHunkContext", "10")
+    edit(recorded, "FIRST = 1\n" + SHAPES + "\n\ndef never():\n    return 1\n")
+    recorded.git("add", "--all")
+    recorded.covsync("run", "test_shapes.py")
+    ended = recorded.covsync("check", "--fail-under-diff=100")
+    assert ended.status == 2
+    assert ended.out.startswith(
+        "changed lines: 67% is below 100% (fail_under_diff); missing shapes.py 13\n"
+    )
 
 
 def test_a_first_commit_is_all_change(checkout: Checkout) -> None:

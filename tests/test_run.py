@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -185,6 +188,35 @@ def test_a_text_written_after_the_data_is_not_recorded(shapes: Checkout) -> None
     assert ended.status == 3
     assert "shapes.py was written after the coverage data" in ended.err
     assert not (shapes.folder / ".git" / "covsync").exists()
+
+
+def test_an_interrupted_program_ends_in_its_own_way(shapes: Checkout) -> None:
+    shapes.write(
+        {
+            "slow.py": "import shapes, time\nprint('begun', flush=True)\n"
+            "try:\n    time.sleep(30)\nfinally:\n    time.sleep(0.5)\n    print('torn down')\n"
+        }
+    )
+    with subprocess.Popen(
+        ["covsync", "run", "slow.py"],
+        cwd=shapes.folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+        text=True,
+    ) as running:
+        assert running.stdout is not None
+        assert running.stdout.readline() == "begun\n"
+        os.killpg(running.pid, signal.SIGINT)
+        assert "torn down" in running.stdout.read()
+    assert running.returncode != 0
+
+
+def test_it_runs_where_it_is_typed(shapes: Checkout) -> None:
+    below = Checkout(shapes.folder / "sub")
+    below.write({"here.py": "import os\nprint(os.path.basename(os.getcwd()))\nimport shapes\n"})
+    told = Checkout(below.folder, {"PYTHONPATH": str(shapes.folder)})
+    assert told.covsync("run", "here.py").out.startswith("sub\n")
 
 
 def test_nothing_to_run(shapes: Checkout) -> None:

@@ -259,6 +259,20 @@ def test_before_a_push(project: Checkout) -> None:
     assert f"{STALE}shapes.py 11-12" in ended.out + ended.err
 
 
+def test_before_the_first_push(project: Checkout) -> None:
+    """The remote has nothing yet; another branch than the one checked out is pushed."""
+    run(["git", "init", "--quiet", "--bare", "../remote.git"], project.folder)
+    project.git("remote", "add", "origin", "../remote.git")
+    project.git("branch", "clean")
+    append(project, "shapes.py", UNCOVERED)
+    project.git("commit", "--quiet", "--no-verify", "-a", "-m", "Slip through")
+    project.git("switch", "--quiet", "clean")
+    ended = run(["git", "push", "origin", "main"], project.folder, project.env)
+    assert ended.status == 1
+    assert f"{STALE}shapes.py 11-12" in ended.out + ended.err
+    assert run(["git", "push", "origin", "clean"], project.folder, project.env).status == 0
+
+
 def test_a_project_with_coverage_plugins(project: Checkout) -> None:
     """The hook's environment has neither plugin; the project's, where it recorded, has both."""
     project.write(

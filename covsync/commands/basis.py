@@ -56,7 +56,9 @@ def _of_snapshot(entered: Project, taken: Snapshot, commit: str | None) -> Basis
                 "coverage.py's settings have changed since the tests ran",
                 f"Run the tests again: {taken.command or TESTS}",
             )
-        fail_under = settings.fail_under() or taken.fail_under
+        configured = settings.fail_under()
+        if str(configured) != taken.configured_fail_under:
+            fail_under = configured or None
     entries = index.entries(entered.repository, commit)
     blobs = {path: entry.blob for path, entry in entries.items() if entry.is_file}
     gone = any(path not in blobs for path in taken.files)

@@ -76,13 +76,16 @@ def check(
 class _Push:
     """What git is about to push, as pre-commit tells its hooks at that stage."""
 
-    from_ref: str
+    from_ref: str | None
     to_ref: str
 
 
 def _push_of_pre_commit() -> _Push | None:
     from_ref, to_ref = (os.environ.get(f"PRE_COMMIT_{end}_REF") for end in ("FROM", "TO"))
-    return _Push(from_ref, to_ref) if from_ref and to_ref else None
+    if from_ref and to_ref:
+        return _Push(from_ref, to_ref)
+    whole = os.environ.get("PRE_COMMIT_LOCAL_BRANCH")  # a history of which the remote has nothing
+    return _Push(None, whole) if whole else None
 
 
 def _judge_freshness(console: Console, entered: Project, judged: Basis) -> None:

@@ -45,13 +45,16 @@ def ratchet(console: Console, *, step: Fraction, allow_lower: bool) -> int:
     changes = [
         each for each in floors if each.new > each.old or (allow_lower and each.new != each.old)
     ]
-    for each in changes:
-        console.say(f"{_name(each)}: {exact_decimal(each.old)} -> {exact_decimal(each.new)}")
     if changes:
         _write(entered, path, changes)
+    for each in changes:
+        console.say(f"{_name(each)}: {exact_decimal(each.old)} -> {exact_decimal(each.new)}")
+    for glob in config.paths.keys() - {each.key[-1] for each in floors}:
+        console.note(f"{shown_name(glob)} of `paths` fits no measured file: its floor stays")
     kept = len(floors) - len(changes)
     what = "floor stays" if kept == 1 else "floors stay"
-    console.say(f"covsync: {path.name}: {len(changes)} changed, {kept} {what}")
+    doubt = "" if judged.verified else " (unverified)"
+    console.say(f"covsync: {path.name}: {len(changes)} changed, {kept} {what}{doubt}")
     return 0
 
 
@@ -59,10 +62,11 @@ def _name(floor: Raised) -> str:
     return " ".join(shown_name(part) for part in floor.key)
 
 
-def _write(entered: Project, path: Path, changes: list[Raised]) -> None:
+def _write(entered: Project, named: Path, changes: list[Raised]) -> None:
+    path = named.resolve()
     text = path.read_bytes().decode()
     for each in changes:
-        text = edited(text, path.name, each.key, each.old, each.new)
+        text = edited(text, named.name, each.key, each.old, each.new)
     beside = path.with_name(f"{path.name}.covsync")
     try:
         beside.write_bytes(text.encode())

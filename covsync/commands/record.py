@@ -14,30 +14,35 @@ from covsync.measure.measurement import Measurement, measured
 from covsync.model import Snapshot
 
 
-def record(console: Console, flags: dict[str, object], *, command: str = "") -> int:
-    """Records what was just measured, for the gate to judge commits by; 0 when it is kept."""
+def record(console: Console, flags: dict[str, object], *, began: int | None) -> int:
+    """Records what was just measured, for the gate to judge commits by; 0 when it is kept.
+
+    ``began`` is when the tests began (Unix time in nanoseconds), where it is known.
+    """
     entered = project.enter(flags)
-    figure = record_entered(entered, command)
+    figure = record_entered(entered, "", began)
     console.say(f"covsync: coverage is {figure}%, recorded")
     return 0
 
 
-def record_entered(entered: Project, command: str) -> str:
+def record_entered(entered: Project, command: str, began: int | None) -> str:
     """Records the data of a project that was entered; its total, as it is shown."""
     with measured(entered.config.data_file, entered.work_tree()) as measurement:
-        taken = _snapshot(entered, measurement, command)
+        taken = _snapshot(entered, measurement, command, began)
         store.save(entered.repository.own_folder(), entered.coverage_path, taken)
         return measurement.report.shown_total()
 
 
-def _snapshot(entered: Project, measurement: Measurement, command: str) -> Snapshot:
+def _snapshot(
+    entered: Project, measurement: Measurement, command: str, began: int | None
+) -> Snapshot:
     repository = entered.repository
     paths = [
         path
         for path in snapshot.measured_paths(measurement).values()
         if os.path.isfile(os.path.join(repository.top, path))  # noqa: PTH113 - the name is a text
     ]
-    _refuse_newer(entered, measurement, paths)
+    _refuse_newer(entered, measurement, paths, began)
     blobs = index.blob_ids(repository, paths)
     there = index.known(repository, blobs.values())
     texts = {
@@ -48,13 +53,19 @@ def _snapshot(entered: Project, measurement: Measurement, command: str) -> Snaps
     )
 
 
-def _refuse_newer(entered: Project, measurement: Measurement, paths: list[str]) -> None:
-    """A text written after the data need not be what the tests ran on; recorded, it would be."""
-    measured_at = measurement.data_file.stat().st_mtime_ns
+def _refuse_newer(
+    entered: Project, measurement: Measurement, paths: list[str], began: int | None
+) -> None:
+    """A text written after the tests began need not be what they ran on; recorded, it would be.
+
+    Where it is not known when they began, the data's own time has to do.
+    """
+    latest = measurement.data_file.stat().st_mtime_ns if began is None else began
+    since = "the coverage data" if began is None else "the tests began"
     for path in paths:
-        if (entered.repository.top / path).stat().st_mtime_ns > measured_at:
+        if (entered.repository.top / path).stat().st_mtime_ns > latest:
             raise NothingToJudgeError(
-                f"{entered.shown(path)} was written after the coverage data, so the tests may have "
-                "run on another text",
+                f"{entered.shown(path)} was written after {since}, so the tests may have run on "
+                "another text",
                 "Run the tests again, best by `covsync run`.",
             )

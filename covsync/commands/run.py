@@ -7,7 +7,8 @@ import shlex
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from covsync.commands import project
@@ -30,15 +31,18 @@ def run(console: Console, program: Sequence[str]) -> int:
     """
     if not program or (program[0] == "-m" and len(program) == 1):
         raise CovsyncError("there is nothing to run", "Name it: covsync run -m pytest")
+    here, began = Path.cwd(), time.time_ns()
     entered = project.enter({})
     with tempfile.TemporaryDirectory(prefix="covsync-") as folder:
         scratch = Path(folder)
         data_file = entered.config.data_file or settings.data_file()
         data = scratch / "data" / data_file.name
-        status = _measure(program, data, scratch)
+        environ = _environ(entered.repository.local_variables())
+        status = _measure(program, data, scratch, here, environ)
         try:
             _combine(data, data_file)
-            figure = record_entered(entered, shlex.join(["covsync", "run", *program]))
+            command = shlex.join(["covsync", "run", *program])
+            figure = record_entered(entered, command, began)
         except CovsyncError as error:
             console.error(error.message, error.fix)
             return status or error.exit_code
@@ -46,17 +50,34 @@ def run(console: Console, program: Sequence[str]) -> int:
     return status
 
 
-def _measure(program: Sequence[str], data: Path, scratch: Path) -> int:
-    """Runs the program, each of its processes with a data file of its own beside ``data``."""
+def _measure(
+    program: Sequence[str], data: Path, scratch: Path, here: Path, environ: Mapping[str, str]
+) -> int:
+    """Runs the program ``here``, each of its processes with a data file beside ``data``."""
     data.parent.mkdir()
     rcfile = scratch / "coveragerc"
     settings.write_for_all_processes(rcfile)
-    done = subprocess.run(  # noqa: S603 - what the user asked for
+    starter = _starter(scratch)
+    paths = [os.fspath(starter)] if starter else []
+    paths += [environ["PYTHONPATH"]] if environ.get("PYTHONPATH") else []
+    measuring = {
+        "COVSYNC_RUN": "1",
+        "COVERAGE_FILE": os.fspath(data),
+        "COVERAGE_PROCESS_START": os.fspath(rcfile),
+        **({"PYTHONPATH": os.pathsep.join(paths)} if paths else {}),
+    }
+    with subprocess.Popen(  # noqa: S603 - what the user asked for
         [sys.executable, "-m", "coverage", "run", f"--rcfile={rcfile}", *program],
-        env=_environ(data, rcfile, _starter(scratch)),
-        check=False,
-    )
-    return done.returncode if done.returncode >= 0 else KILLED - done.returncode
+        cwd=here,
+        env={**environ, **measuring},
+    ) as running:
+        status = None
+        while status is None:
+            try:
+                status = running.wait()
+            except KeyboardInterrupt:
+                continue  # the program was interrupted too: it ends in its own way
+    return status if status >= 0 else KILLED - status
 
 
 def _combine(data: Path, data_file: Path) -> None:
@@ -93,19 +114,7 @@ def _starter(scratch: Path) -> Path | None:
     return folder
 
 
-def _environ(data_file: Path, rcfile: Path, starter: Path | None) -> Mapping[str, str]:
-    """The environment of the tests: coverage.py in every process, git's hook variables in none."""
-    environ = {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith(("GIT_", "PRE_COMMIT")) or name.startswith(("GIT_CONFIG", "GIT_SSH"))
-    }
-    if starter is not None:
-        paths = [os.fspath(starter), environ.get("PYTHONPATH", "")]
-        environ["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
-    return {
-        **environ,
-        "COVSYNC_RUN": "1",
-        "COVERAGE_FILE": os.fspath(data_file),
-        "COVERAGE_PROCESS_START": os.fspath(rcfile),
-    }
+def _environ(local: Iterable[str]) -> dict[str, str]:
+    """The environment without what a git hook is told of its own repository."""
+    gone = {*local, "GIT_PREFIX"}
+    return {name: value for name, value in os.environ.items() if name not in gone}

@@ -69,7 +69,7 @@ def committed(
         files[path] = replace(measured.report, path=names[path])
         if path in edited:
             before = measured.text if measured.text is not None else texts.get(measured.blob, b"")
-            moved = carried(files[path], before, texts[blobs[path]])
+            moved = carried(files[path], before, texts[blobs[path]], snapshot.exclusions)
             files[path] = moved.report
             if moved.unmeasured:
                 unmeasured[path] = moved.unmeasured

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 
 from covsync.errors import CovsyncError
-from covsync.model import Baseline, FileReport, Finding, Report, Totals, Verdict, shown
+from covsync.model import HUNDRED, Baseline, FileReport, Finding, Report, Totals, Verdict, shown
 
 SHOWN_LOSSES = 3
 
@@ -86,7 +86,7 @@ def raised(
     if fail_under is not None:
         held.append((("fail_under",), fail_under, report.totals.percent_covered))
     if fail_under_file is not None:
-        lowest = min(file.totals.percent_covered for file in report.files)
+        lowest = min((each.totals.percent_covered for each in report.files), default=HUNDRED)
         held.append((("fail_under_file",), fail_under_file, lowest))
     for glob, floor in paths.items():
         files = _under(glob, report.files)

@@ -15,9 +15,10 @@ from covsync.model import Branch, FileReport
 
 # Wider than coverage.py's defaults, as projects set their own: better one run too many.
 EXCLUDING = re.compile(r"#.*\b(pragma|no ?cover|no ?branch|nocov)", re.IGNORECASE)
-# Logical lines in which coverage.py sees no statement: docstrings and what only arranges others.
+# Logical lines in which coverage.py sees no statement. `else:` is none either, but where it comes
+# or goes, other lines run.
 STRING = r"""[rRuUbB]*('[^']*'|"[^"]*"|'''.*'''|\"\"\".*\"\"\")"""
-SILENT = re.compile(rf"(else|finally) :|(global|nonlocal) .*|({STRING} ?)+", re.DOTALL)
+SILENT = re.compile(rf"(global|nonlocal) .*|({STRING} ?)+", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +39,17 @@ class _Logical:
     code: str
 
 
-def carried(report: FileReport, old: bytes, new: bytes) -> Carried:
-    """What ``report``, made of the text ``old``, says of the text ``new``."""
+def carried(report: FileReport, old: bytes, new: bytes, exclusions: Iterable[str] = ()) -> Carried:
+    """What ``report``, made of the text ``old``, says of the text ``new``.
+
+    ``exclusions`` are the regular expressions by which coverage.py leaves lines out.
+    """
     import difflib
 
-    before, after = _logical_lines(old), _logical_lines(new)
+    excluding = _excluding(exclusions)
+    before, after = _logical_lines(old, excluding), _logical_lines(new, excluding)
     if before is None or after is None:
-        before, after = _raw_lines(old), _raw_lines(new)
+        before, after = _raw_lines(old, excluding), _raw_lines(new, excluding)
     matcher = difflib.SequenceMatcher(
         None,
         [(line.depth, line.code) for line in before],
@@ -64,7 +69,7 @@ def carried(report: FileReport, old: bytes, new: bytes) -> Carried:
 
 def unmeasured_statements(text: bytes) -> tuple[int, ...]:
     """The lines of a text no test has seen that hold statements."""
-    return _statements(_logical_lines(text) or _raw_lines(text))
+    return _statements(_logical_lines(text, EXCLUDING) or _raw_lines(text, EXCLUDING))
 
 
 def _statements(lines: Iterable[_Logical]) -> tuple[int, ...]:
@@ -76,7 +81,17 @@ def _statements(lines: Iterable[_Logical]) -> tuple[int, ...]:
     )
 
 
-def _logical_lines(text: bytes) -> list[_Logical] | None:
+def _excluding(exclusions: Iterable[str]) -> re.Pattern[str]:
+    """What a line with a comment that counts as code looks like."""
+    try:
+        return re.compile(
+            "|".join(f"({each})" for each in (EXCLUDING.pattern, *exclusions)), re.IGNORECASE
+        )
+    except re.error:
+        return re.compile("")
+
+
+def _logical_lines(text: bytes, excluding: re.Pattern[str]) -> list[_Logical] | None:
     """The logical lines that have code, in order.
 
     ``None`` for a text that is no Python, or newer than the Python this runs on.
@@ -98,7 +113,7 @@ def _logical_lines(text: bytes) -> list[_Logical] | None:
                     found.append(_Logical(first, last, depth, code.replace("\r", "")))
                 tokens = []
             elif token.type == tokenize.COMMENT:
-                tokens += [token] if EXCLUDING.search(token.string) else []
+                tokens += [token] if excluding.search(token.line) else []
             elif token.type not in ignored:
                 tokens.append(token)
     except (SyntaxError, tokenize.TokenError, UnicodeDecodeError):
@@ -106,13 +121,13 @@ def _logical_lines(text: bytes) -> list[_Logical] | None:
     return found
 
 
-def _raw_lines(text: bytes) -> list[_Logical]:
+def _raw_lines(text: bytes, excluding: re.Pattern[str]) -> list[_Logical]:
     """Each line that is not blank, nor a comment that does nothing, taken for a logical one."""
     lines = enumerate(text.decode(errors="surrogateescape").splitlines(), 1)
     return [
         _Logical(at, at, 0, line.rstrip())
         for at, line in lines
-        if line.strip() and (not line.lstrip().startswith("#") or EXCLUDING.search(line))
+        if line.strip() and (not line.lstrip().startswith("#") or excluding.search(line))
     ]
 
 

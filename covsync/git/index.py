@@ -86,10 +86,10 @@ def changed_lines(
 
     ``base`` is the commit to compare with. ``None`` is what is being committed: compared with
     ``HEAD``, in a merge with every parent (what any of them has is not new), and all of it where
-    there is no commit yet.
+    there is no commit yet, as all of a ``commit`` is.
     """
-    if base is not None:
-        return _added(repository, base, commit)
+    if base is not None or commit is not None:
+        return _added(repository, base or _empty_tree(repository), commit)
     if ask(repository.top, "rev-parse", "--verify", "--quiet", "HEAD").status:
         return _added(repository, _empty_tree(repository))
     parents = ["HEAD"]
@@ -143,14 +143,22 @@ def _added(
         ask(
             repository.top,
             *("-c", "core.quotePath=false", "diff", "--patch-with-raw", "-z"),
-            *("--unified=0", "--no-color", "--no-ext-diff", "--no-textconv", "--find-renames"),
+            *(
+                "--unified=0",
+                "--inter-hunk-context=0",
+                "--text",
+                "--no-color",
+                "--no-ext-diff",
+                "--no-textconv",
+                "--find-renames",
+            ),
             *("--ignore-submodules=all", *([base, commit] if commit else ["--cached", base]), "--"),
         )
     )
     raw, patch = _raw_and_patch(answer.output)
     patches = re.split(rb"(?m)^diff --git ", patch)[1:]
     added: dict[str, frozenset[int]] = {}
-    for path, text in zip(raw, patches, strict=False):
+    for path, text in zip(raw, patches, strict=True):
         lines: set[int] = set()
         for start, count in HUNK.findall(text):
             lines.update(range(int(start), int(start) + int(count or 1)))
@@ -163,14 +171,16 @@ def _records(answer: Answer) -> list[str]:
 
 
 def _raw_and_patch(output: bytes) -> tuple[list[str], bytes]:
-    """The new paths of ``git diff --patch-with-raw -z``, and the patch behind them."""
+    """The new path of each patch of ``git diff --patch-with-raw -z``, and the patches."""
     paths: list[str] = []
     while output.startswith(b":"):
         meta, _, output = output.partition(b"\0")
         path, _, output = output.partition(b"\0")
         if meta.split()[-1][:1] in (b"R", b"C"):
             path, _, output = output.partition(b"\0")
-        paths.append(os.fsdecode(path))
+        # A file that became a link or the like has two patches: one removes, the next one adds.
+        times = {b"T": 2, b"U": 0}.get(meta.split()[-1][:1], 1)
+        paths += [os.fsdecode(path)] * times
     return paths, output.lstrip(b"\0")
 
 

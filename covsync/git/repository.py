@@ -121,6 +121,11 @@ class Repository:
         history = ask(self.top, "rev-list", "--topo-order", commit, "--").text().split()
         return next((each for each in history if each in wanted), None)
 
+    def local_variables(self) -> list[str]:
+        """The environment variables that point git at one repository; settings are none."""
+        names = ask(self.top, "rev-parse", "--local-env-vars").text().split()
+        return [name for name in names if not name.startswith("GIT_CONFIG")]
+
     def own_folder(self) -> Path:
         """Where covsync may keep things of this work tree: under git's own folder."""
         return self.top / ask(self.top, "rev-parse", "--git-path", "covsync").text()

@@ -200,8 +200,7 @@ def _own_environment(repository: Repository) -> Iterator[None]:
     GitPython can add to the environment of a command but not take away, so the process's own is
     changed, and put back at the end.
     """
-    local = ask(repository.top, "rev-parse", "--local-env-vars").text().split()
-    names = [name for name in local if not name.startswith("GIT_CONFIG")]
+    names = repository.local_variables()
     names += [*ALSO_UNSET, *(name for name in os.environ if name.startswith("GIT_TRACE"))]
     taken = {name: os.environ.pop(name) for name in names if name in os.environ}
     try:

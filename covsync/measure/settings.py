@@ -8,19 +8,29 @@ import importlib.metadata
 import json
 import os
 import re
+import tempfile
 from fractions import Fraction
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from covsync.config import floor, parsed_toml
 from covsync.errors import CovsyncError
 
+if TYPE_CHECKING:
+    from coverage import Coverage
+
 PATCHES_SINCE = (7, 10)
-FILES = (".coveragerc", "setup.cfg", "tox.ini", "pyproject.toml")
+FILES = (".coveragerc", ".coveragerc.toml", "setup.cfg", "tox.ini", "pyproject.toml")
 # What an analysis depends on; a list that grows safely, as more of it only means more care.
 BEARING = (
     *("run:branch", "run:source", "run:include", "run:omit", "run:plugins"),
+    *("run:source_pkgs", "run:source_dirs", "report:partial_also"),
     *("report:include", "report:omit", "report:exclude_lines", "report:exclude_also"),
     *("report:partial_branches", "report:precision"),
+)
+EXCLUDING = (
+    *("report:exclude_lines", "report:exclude_also"),
+    *("report:partial_branches", "report:partial_also"),
 )
 
 
@@ -60,6 +70,10 @@ def write_for_all_processes(target: Path) -> None:
     if concurrency == {"multiprocessing"}:
         concurrency.add("thread")
     run |= {"parallel": "true", "concurrency": ",".join(sorted(concurrency)), "sigterm": "true"}
+    run["relative_files"] = "false"  # a process elsewhere would be relative to there
+    temporary = tempfile.gettempdir()
+    if not Path.cwd().is_relative_to(temporary):  # what tests write there is no source of ours
+        run["omit"] = "\n".join(filter(None, [run.get("omit", ""), f"{temporary}/*"]))
     if version() >= PATCHES_SINCE:
         run["patch"] = ",".join(
             sorted({*re.split(r"[,\s]+", run.get("patch", "")), "_exit"} - {""})
@@ -79,7 +93,11 @@ def _chosen_sections() -> dict[str, dict[str, str]]:
         except (OSError, UnicodeDecodeError):
             continue
         if name.endswith(".toml"):
-            table = parsed_toml(text, Path(name)).get("tool", {}).get("coverage", {})
+            table = parsed_toml(text, Path(name))
+            if "coverage" in table.get("tool", {}):
+                table = table["tool"]["coverage"]
+            elif name == "pyproject.toml":
+                table = {}
             sections = {
                 section: {key: _ini_value(value) for key, value in values.items()}
                 for section, values in table.items()
@@ -98,7 +116,7 @@ def _chosen_sections() -> dict[str, dict[str, str]]:
                 for section in parser.sections()
                 if section.startswith(prefix)
             }
-        if sections or name not in FILES[1:]:
+        if sections or name.startswith(".coveragerc") or name == named:
             return sections
     return {}
 
@@ -124,7 +142,7 @@ def _anywhere(entry: str) -> str:
 def digest_of_files(folder: Path) -> str:
     """Changes whenever coverage.py might be told something else in ``folder``."""
     digest = hashlib.sha256()
-    for name in FILES:
+    for name in (*FILES, os.environ.get("COVERAGE_RCFILE") or FILES[0]):
         try:
             digest.update((folder / name).read_bytes())
         except OSError:
@@ -137,7 +155,26 @@ def bearing() -> str:
     from coverage import Coverage
 
     configured = Coverage()
-    return json.dumps([configured.get_option(name) for name in BEARING], default=str)
+    return json.dumps([_option(configured, name) for name in BEARING], default=str)
+
+
+def exclusions() -> tuple[str, ...]:
+    """The regular expressions by which coverage.py leaves lines and branches out."""
+    from coverage import Coverage
+
+    configured = Coverage()
+    lists = (_option(configured, name) for name in EXCLUDING)
+    return tuple(str(each) for entries in lists if isinstance(entries, list) for each in entries)
+
+
+def _option(configured: Coverage, name: str) -> object:
+    """A setting, ``None`` where this coverage.py does not know it yet."""
+    from coverage.exceptions import ConfigError
+
+    try:
+        return configured.get_option(name)
+    except ConfigError:
+        return None
 
 
 def fail_under() -> Fraction:

@@ -58,6 +58,8 @@ def taken(
         style=report.style,
         fail_under=measurement.fail_under,
         omit=measurement.omit,
+        exclusions=settings.exclusions(),
+        configured_fail_under=str(settings.fail_under()),
         settings=settings.bearing(),
         settings_digest=settings.digest_of_files(tree.folder),
         command=command,

@@ -72,7 +72,7 @@ def load(place: Path, folder: str) -> Snapshot | None:
                 )
             )
             return _snapshot(json.loads(facts[0]), files)
-    except (OSError, sqlite3.Error, ValueError, TypeError, KeyError, zlib.error):
+    except (OSError, sqlite3.Error, ValueError, TypeError, KeyError, AssertionError, zlib.error):
         return None
 
 
@@ -92,6 +92,8 @@ def _write(path: Path, folder: str, snapshot: Snapshot) -> None:
         "style": [style.precision, style.sort, style.skip_covered, style.skip_empty],
         "fail_under": None if snapshot.fail_under is None else str(snapshot.fail_under),
         "omit": snapshot.omit,
+        "exclusions": snapshot.exclusions,
+        "configured_fail_under": snapshot.configured_fail_under,
         "settings": snapshot.settings,
         "settings_digest": snapshot.settings_digest,
         "command": snapshot.command,
@@ -142,7 +144,10 @@ def _file(row: tuple[str, str, bytes | None, str, bytes]) -> tuple[str, Measured
 
 
 def _snapshot(facts: dict[str, object], files: dict[str, MeasuredFile]) -> Snapshot:
-    style, fail_under, omit, seen = (facts[key] for key in ("style", "fail_under", "omit", "seen"))
+    style, fail_under, omit, seen, exclusions = (
+        facts[key] for key in ("style", "fail_under", "omit", "seen", "exclusions")
+    )
+    assert isinstance(exclusions, list)  # noqa: S101 - or it is a damaged store
     assert isinstance(style, list)  # noqa: S101 - or it is a damaged store: TypeError would do too
     assert isinstance(omit, list)  # noqa: S101 - the same
     assert isinstance(seen, list)  # noqa: S101 - the same
@@ -153,6 +158,8 @@ def _snapshot(facts: dict[str, object], files: dict[str, MeasuredFile]) -> Snaps
         style=ReportStyle(*style),
         fail_under=None if fail_under is None else Fraction(str(fail_under)),
         omit=tuple(omit),
+        exclusions=tuple(map(str, exclusions)),
+        configured_fail_under=str(facts["configured_fail_under"]),
         settings=str(facts["settings"]),
         settings_digest=str(facts["settings_digest"]),
         command=str(facts["command"]),
