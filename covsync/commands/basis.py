@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
+from covsync.commands import project
 from covsync.commands.project import Project
 from covsync.console import Console
 from covsync.errors import NothingToJudgeError
@@ -14,6 +15,7 @@ from covsync.git import index
 from covsync.measure import settings, snapshot, store
 from covsync.measure.measurement import measured
 from covsync.model import FileReport, Report, Snapshot
+from covsync.render.verdict import stale_text
 
 TESTS = "covsync run -m pytest"
 
@@ -48,17 +50,23 @@ def basis(console: Console, entered: Project, commit: str | None) -> Basis:
     return _of_data(console, entered)
 
 
+def stale(entered: Project, judged: Basis) -> tuple[str, str]:
+    """What no test has seen of ``judged``, and the one command that mends it."""
+    lines = {entered.shown(path): lines for path, lines in judged.unmeasured.items()}
+    return stale_text(lines, judged.command)
+
+
 def _of_snapshot(entered: Project, taken: Snapshot, commit: str | None) -> Basis:
     fail_under = taken.fail_under
     if settings.digest_of_files(entered.folder) != taken.settings_digest:
-        if settings.bearing() != taken.settings:
+        now = settings.read()
+        if now.bearing != taken.settings:
             raise NothingToJudgeError(
                 "coverage.py's settings have changed since the tests ran",
                 f"Run the tests again: {taken.command or TESTS}",
             )
-        configured = settings.fail_under()
-        if str(configured) != taken.configured_fail_under:
-            fail_under = configured or None
+        if str(now.fail_under) != taken.configured_fail_under:
+            fail_under = now.fail_under or None
     entries = index.entries(entered.repository, commit)
     blobs = {path: entry.blob for path, entry in entries.items() if entry.is_file}
     gone = any(path not in blobs for path in taken.files)
@@ -83,9 +91,7 @@ def _of_snapshot(entered: Project, taken: Snapshot, commit: str | None) -> Basis
 
 def _of_data(console: Console, entered: Project) -> Basis:
     with measured(entered.config.data_file, entered.work_tree()) as measurement:
-        console.detail(f"coverage data: {measurement.data_file}")
-        for warning in measurement.warnings:
-            console.detail(f"coverage.py: {warning}")
+        project.tell_source(console, measurement)
         paths = snapshot.measured_paths(measurement)
         files = {paths[file.path]: file for file in measurement.report.files}
         return Basis(

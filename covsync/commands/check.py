@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from covsync.commands import project
 from covsync.commands.baseline import baseline
-from covsync.commands.basis import Basis, basis
+from covsync.commands.basis import Basis, basis, stale
 from covsync.commands.project import Project
 from covsync.console import Console
 from covsync.errors import NoDataError, NothingToJudgeError
@@ -90,12 +90,11 @@ def _push_of_pre_commit() -> _Push | None:
 
 def _judge_freshness(console: Console, entered: Project, judged: Basis) -> None:
     """Raises ``NothingToJudgeError`` for lines no test has seen, unless ``stale`` allows them."""
-    stale = entered.config.stale
-    if not judged.unmeasured or stale == "ignore":
+    mode = entered.config.stale
+    if not judged.unmeasured or mode == "ignore":
         return
-    lines = {entered.shown(path): lines for path, lines in judged.unmeasured.items()}
-    message, fix = verdicts.stale_text(lines, judged.command)
-    if stale == "fail":
+    message, fix = stale(entered, judged)
+    if mode == "fail":
         raise NothingToJudgeError(message, fix)
     console.note(message)
 

@@ -9,7 +9,9 @@ from pathlib import Path
 
 from covsync import config
 from covsync.config import Config
+from covsync.console import Console
 from covsync.git.repository import Repository
+from covsync.measure.measurement import Measurement
 from covsync.model import WorkTree
 
 
@@ -54,3 +56,10 @@ def enter(flags: Mapping[str, object]) -> Project:
     loaded = config.load(folder, flags)
     os.chdir(folder)
     return Project(repository, folder, loaded)
+
+
+def tell_source(console: Console, measurement: Measurement) -> None:
+    """Says, for ``--verbose``, where a measurement is from and what coverage.py warned of."""
+    console.detail(f"coverage data: {measurement.data_file}")
+    for warning in measurement.warnings:
+        console.detail(f"coverage.py: {warning}")

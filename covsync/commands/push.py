@@ -61,9 +61,7 @@ def _measured_publication(console: Console, entered: Project, url: str | None) -
     source = entered.repository.head()
     with measured(config.data_file, entered.work_tree(), only_tracked=True) as measurement:
         pages = html_pages(measurement) if config.html else {}
-        console.detail(f"coverage data: {measurement.data_file}")
-        for warning in measurement.warnings:
-            console.detail(f"coverage.py: {warning}")
+        project.tell_source(console, measurement)
         if config.html and not pages:
             console.note("htmlcov/ is left out: a coverage json report does not hold the sources")
     _note_changes(console, entered, measurement.report)

@@ -8,14 +8,13 @@ from pathlib import Path
 
 from covsync import config as configuration
 from covsync.commands import project
-from covsync.commands.basis import basis
+from covsync.commands.basis import basis, stale
 from covsync.commands.project import Project
 from covsync.console import Console
 from covsync.errors import CovsyncError, NothingToJudgeError
 from covsync.gate.floors import Raised, raised
 from covsync.model import exact_decimal, shown_name
 from covsync.render.edit import edited
-from covsync.render.verdict import stale_text
 
 
 def ratchet(console: Console, *, step: Fraction, allow_lower: bool) -> int:
@@ -27,8 +26,7 @@ def ratchet(console: Console, *, step: Fraction, allow_lower: bool) -> int:
     path = configuration.source(entered.folder)
     judged = basis(console, entered, None)
     if judged.unmeasured:
-        lines = {entered.shown(name): lines for name, lines in judged.unmeasured.items()}
-        raise NothingToJudgeError(*stale_text(lines, judged.command))
+        raise NothingToJudgeError(*stale(entered, judged))
     config = entered.config
     floors = raised(
         judged.report,

@@ -25,13 +25,7 @@ from covsync.git.command import NO_GIT, Answer, ask
 from covsync.git.repository import Repository
 
 if TYPE_CHECKING:
-    try:
-        from git import Git
-    except ImportError as error:  # it looks for git at once, where GIT_PYTHON_GIT_EXECUTABLE says
-        raise CovsyncError(
-            f"GitPython cannot run git: {str(error).strip().splitlines()[0]}",
-            "Look at GIT_PYTHON_GIT_EXECUTABLE and PATH.",
-        ) from error
+    from git import Git
 
 REMOTE = "covsync"
 # Rewriting by url.*.insteadOf has happened by then, and must not happen twice.

@@ -9,6 +9,7 @@ import json
 import os
 import re
 import tempfile
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -150,21 +151,30 @@ def digest_of_files(folder: Path) -> str:
     return digest.hexdigest()
 
 
-def bearing() -> str:
-    """The settings in the working directory that an analysis depends on, as one text."""
-    from coverage import Coverage
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a snapshot remembers of the settings in the working directory.
 
-    configured = Coverage()
-    return json.dumps([_option(configured, name) for name in BEARING], default=str)
+    ``bearing`` are those that an analysis depends on, as one text; ``exclusions`` the regular
+    expressions for lines and branches to leave out; ``fail_under`` the floor, 0 for none.
+    """
+
+    bearing: str
+    exclusions: tuple[str, ...]
+    fail_under: Fraction
 
 
-def exclusions() -> tuple[str, ...]:
-    """The regular expressions by which coverage.py leaves lines and branches out."""
+def read() -> Settings:
+    """The settings in the working directory."""
     from coverage import Coverage
 
     configured = Coverage()
     lists = (_option(configured, name) for name in EXCLUDING)
-    return tuple(str(each) for entries in lists if isinstance(entries, list) for each in entries)
+    return Settings(
+        json.dumps([_option(configured, name) for name in BEARING], default=str),
+        tuple(str(each) for entries in lists if isinstance(entries, list) for each in entries),
+        floor(configured.get_option("report:fail_under") or 0),
+    )
 
 
 def _option(configured: Coverage, name: str) -> object:
@@ -175,10 +185,3 @@ def _option(configured: Coverage, name: str) -> object:
         return configured.get_option(name)
     except ConfigError:
         return None
-
-
-def fail_under() -> Fraction:
-    """The floor that the files in the working directory set, 0 for none."""
-    from coverage import Coverage
-
-    return floor(Coverage().get_option("report:fail_under") or 0)

@@ -44,12 +44,13 @@ def taken(
 
     ``present`` are the paths that git tracks or would add.
     """
-    report, tree = measurement.report, measurement.tree
+    report, tree, told = measurement.report, measurement.tree, settings.read()
     paths = measured_paths(measurement)
+    placed = {paths[file.path]: file for file in report.files}
     files = {
-        paths[file.path]: MeasuredFile(file, blobs[paths[file.path]], texts.get(paths[file.path]))
-        for file in report.files
-        if paths[file.path] in blobs
+        path: MeasuredFile(file, blobs[path], texts.get(path))
+        for path, file in placed.items()
+        if path in blobs
     }
     return Snapshot(
         data_file=os.fspath(measurement.data_file),
@@ -58,9 +59,9 @@ def taken(
         style=report.style,
         fail_under=measurement.fail_under,
         omit=measurement.omit,
-        exclusions=settings.exclusions(),
-        configured_fail_under=str(settings.fail_under()),
-        settings=settings.bearing(),
+        exclusions=told.exclusions,
+        configured_fail_under=str(told.fail_under),
+        settings=told.bearing,
         settings_digest=settings.digest_of_files(tree.folder),
         command=command,
         seen=frozenset(path for path in present if path.endswith(PYTHON)) | files.keys(),
