@@ -12,12 +12,16 @@ from pathlib import Path
 from typing import NoReturn
 
 from covsync import __version__
-from covsync.config import floor
+from covsync.config import floor, subproject
 from covsync.console import Console
 from covsync.errors import CovsyncError
 
-INTERRUPTED = 130
+SIGNALLED, SIGINT = 128, 2
 BUG = "This is a bug in covsync. Please report it with the output of the same command and --debug."
+
+
+class Stopped(KeyboardInterrupt):
+    """A signal that ends covsync, as Ctrl-C does; it is the argument."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -37,8 +41,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return command(parsed)
     except CovsyncError as error:
         return _failed(arguments, error)
-    except KeyboardInterrupt:
-        return INTERRUPTED
+    except KeyboardInterrupt as stop:
+        return SIGNALLED + (stop.args[0] if isinstance(stop, Stopped) else SIGINT)
     except BrokenPipeError:
         # The reader has gone, and Python's own flush at exit would meet the same pipe.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -132,11 +136,24 @@ def parser() -> argparse.ArgumentParser:
     push.add_argument("--branch", help="the data branch (default: covsync-data)")
     push.add_argument("--remote", help="where it is pushed to (default: origin)")
     push.add_argument("--no-html", action="store_true", help="leave out htmlcov/")
+    push.add_argument(
+        "--subproject", type=_subproject, metavar="NAME", help="one of several projects"
+    )
+    push.add_argument(
+        "--soft-fail", action="store_true", help="only warn where it cannot be published"
+    )
     where = push.add_mutually_exclusive_group()
     where.add_argument("--dry-run", action="store_true", help="only say what would change")
     where.add_argument(
         "--output-dir", type=_path, metavar="DIR", help="write the files to a folder instead"
     )
+
+    compact = command(
+        "compact", "Put a long data branch into one commit, its figures kept.", _compact
+    )
+    compact.add_argument("--branch", help="the data branch (default: covsync-data)")
+    compact.add_argument("--remote", help="where it is (default: origin)")
+    compact.add_argument("--dry-run", action="store_true", help="only say how small it would get")
 
     demo = command("demo", "Show both on a small project in a temporary folder.", _demo)
     demo.add_argument("--keep", type=_path, metavar="DIR", help="make it in DIR and keep it")
@@ -155,6 +172,13 @@ def _add_data_file(sub: argparse.ArgumentParser) -> None:
 def _floor(text: str) -> Fraction:
     try:
         return floor(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is not {error}") from None
+
+
+def _subproject(text: str) -> str:
+    try:
+        return subproject(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"{text!r} is not {error}") from None
 
@@ -200,11 +224,37 @@ def _ratchet(parsed: argparse.Namespace) -> int:
 def _push(parsed: argparse.Namespace) -> int:
     from covsync.commands.push import push
 
-    flags = {key: getattr(parsed, key) for key in ("data_file", "branch", "remote")}
+    _clean_up_when_stopped()
+    keys = ("data_file", "branch", "remote", "subproject")
+    flags = {key: getattr(parsed, key) for key in keys}
     flags["html"] = False if parsed.no_html else None
     return push(
-        Console(parsed.verbose), flags, dry_run=parsed.dry_run, output_dir=parsed.output_dir
+        Console(parsed.verbose),
+        flags,
+        dry_run=parsed.dry_run,
+        soft_fail=parsed.soft_fail,
+        output_dir=parsed.output_dir,
     )
+
+
+def _compact(parsed: argparse.Namespace) -> int:
+    from covsync.commands.compact import compact
+
+    _clean_up_when_stopped()
+    flags = {key: getattr(parsed, key) for key in ("branch", "remote")}
+    return compact(Console(parsed.verbose), flags, dry_run=parsed.dry_run)
+
+
+def _clean_up_when_stopped() -> None:
+    """Ends by an exception where CI stops a job, so that nothing is left running or lying."""
+    import signal
+
+    def stop(number: int, _: object) -> NoReturn:
+        raise Stopped(number)
+
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_DFL:  # `nohup` ignores SIGHUP for a reason
+            signal.signal(number, stop)
 
 
 def _demo(parsed: argparse.Namespace) -> int:

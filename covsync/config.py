@@ -25,6 +25,14 @@ BADGE_STYLES = ("flat", "flat-square", "for-the-badge")
 
 DECIMAL = re.compile(r"[0-9]+(\.[0-9]+)?|\.[0-9]+")
 LONGEST_FLOOR = 20
+SUBPROJECT = re.compile(r"\w[\w.-]*")
+# What a project without a name publishes at the branch's root, where this one gets a folder.
+NO_SUBPROJECT = frozenset(
+    (
+        *("readme.md", "badge.svg", "endpoint.json", "data.json", "htmlcov", "history.jsonl"),
+        *("trend.svg", "cname"),
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +55,7 @@ class Config:
     remote: str = "origin"
     history: str = "auto"
     html: bool = True
+    subproject: str | None = None
     message: str = "ci: update coverage data"
     hosting: str = "auto"
     public: bool | None = None
@@ -82,6 +91,17 @@ def _number(value: object) -> Fraction:
 def _text(value: object) -> str:
     if not isinstance(value, str) or not value or not value.isprintable():
         raise ValueError("a text of one line")
+    return value
+
+
+def subproject(value: object) -> str:
+    """The name of one of several projects, a folder of the data branch. Raises ``ValueError``."""
+    if not isinstance(value, str) or not SUBPROJECT.fullmatch(value):
+        raise ValueError(
+            "a name of letters, digits, `_`, `-` and `.`, that begins with none of `-.`"
+        )
+    if value.casefold() in NO_SUBPROJECT or value.endswith("."):
+        raise ValueError("a name that no file of the data branch has")
     return value
 
 
@@ -145,6 +165,7 @@ PARSERS: Mapping[str, Callable[[object], Any]] = {
     "remote": _text,
     "history": _one_of(HISTORY),
     "html": _flag,
+    "subproject": subproject,
     "message": _text,
     "hosting": _one_of(HOSTING),
     "public": _public,

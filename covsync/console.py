@@ -39,6 +39,11 @@ class Console:
         """Something worth knowing beside the result."""
         _write(sys.stderr, f"covsync: note: {text}", "yellow")
 
+    def warning(self, message: str, fix: str) -> None:
+        """What went wrong but shall not count, and on the next line what to do about it."""
+        _write(sys.stderr, f"covsync: warning: {message}", "yellow")
+        _write(sys.stderr, f"  {fix}", None)
+
     def detail(self, text: str) -> None:
         """Something only ``--verbose`` shows."""
         if self.verbose:

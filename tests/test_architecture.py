@@ -14,7 +14,7 @@ import covsync
 
 PACKAGE = Path(covsync.__file__).parent
 WINGS = ("measure", "gate", "render", "git")
-BASE = ("model", "config", "errors")
+BASE = ("model", "config", "errors", "temporary")
 MAY_IMPORT = {
     "__main__": ("cli",),
     "pytest_plugin": ("measure",),
@@ -25,6 +25,7 @@ MAY_IMPORT = {
     "config": ("errors",),
     "model": (),
     "errors": (),
+    "temporary": (),
     "__init__": (),
 }
 ONLY_IMPORTER = {"coverage": "measure", "git": "git", "yaml": "config", "pathspec": "gate"}

@@ -7,39 +7,40 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from fractions import Fraction
 
+from covsync.commands import project
 from covsync.commands.project import Project
-from covsync.errors import CovsyncError
+from covsync.console import Console
 from covsync.git import data_branch
-from covsync.git.scratch import scratch_repository
 from covsync.model import HUNDRED, Baseline
 
 Read = Callable[[str], bytes | None]
 
 
-def baseline(entered: Project, base: str | None, *, fetch: bool) -> Baseline | None:
+def baseline(
+    console: Console, entered: Project, base: str | None, *, fetch: bool
+) -> Baseline | None:
     """The newest publication, or with ``base`` that of the nearest commit up to it.
 
     Read from the remote-tracking ref of the data branch; with ``fetch`` from the remote itself,
     through the scratch repository. ``None`` where nothing was published yet.
     """
-    with _reader(entered, fetch=fetch) as read:
+    with _reader(console, entered, fetch=fetch) as read:
         if base is not None:
             return _of_history(entered, base, read("history.jsonl") or b"")
         return _of_data(read("data.json"))
 
 
 @contextmanager
-def _reader(entered: Project, *, fetch: bool) -> Iterator[Read]:
+def _reader(console: Console, entered: Project, *, fetch: bool) -> Iterator[Read]:
     config, repository = entered.config, entered.repository
+    folder = f"{config.subproject}/" if config.subproject else ""
     if not fetch:
-        ref = f"refs/remotes/{config.remote}/{config.branch}"
-        yield lambda path: repository.read(f"{ref}:{path}")
+        place = f"refs/remotes/{config.remote}/{config.branch}:{folder}"
+        yield lambda path: repository.read(place + path)
         return
-    url = repository.push_url(config.remote)
-    if url is None:
-        raise CovsyncError(f"there is no remote {config.remote!r}", "Set the key `remote`.")
-    with scratch_repository(repository, url) as scratch:
-        yield data_branch.tip(scratch, config.branch).read
+    with project.scratch(console, entered, repository.push_urls(config.remote)) as scratch:
+        tip = data_branch.tip(scratch, config.branch)
+        yield lambda path: tip.read(folder + path)
 
 
 def _of_data(data: bytes | None) -> Baseline | None:

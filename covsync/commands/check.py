@@ -114,7 +114,7 @@ def _before(
     config = entered.config
     if config.max_drop is None:
         return None
-    before = baseline(entered, base, fetch=fetch)
+    before = baseline(console, entered, base, fetch=fetch)
     if before is None:
         console.note(f"there is no baseline yet on {config.remote}/{config.branch}")
     return before

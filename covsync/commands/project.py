@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from covsync import config
 from covsync.config import Config
 from covsync.console import Console
+from covsync.errors import CovsyncError
 from covsync.git.repository import Repository
+from covsync.git.scratch import Scratch, scratch_repository
 from covsync.measure.measurement import Measurement
 from covsync.model import WorkTree
 
@@ -41,21 +44,57 @@ class Project:
         return os.path.relpath(os.path.join(self.repository.top, path), self.folder)
 
 
-def enter(flags: Mapping[str, object]) -> Project:
+def enter(flags: Mapping[str, object], *, allow_bare: bool = False) -> Project:
     """The project around the working directory, which then is the project's folder.
 
     coverage.py looks for its configuration and its data in the working directory, so covsync goes
     where the project is. ``flags`` are the configuration's keys as given on the command line.
+    A bare repository, which has no files, is an error unless ``allow_bare``.
     """
     for name in ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"):
         if os.environ.get(name):  # relative to here, which is about to change
             os.environ[name] = os.path.abspath(os.environ[name])  # noqa: PTH100 - as it is named
     here = Path(os.path.realpath(Path.cwd()))
     repository = Repository.around(here)
+    if repository.is_bare and not allow_bare:
+        raise CovsyncError(
+            f"{repository.top} is a bare repository: it has no files to measure",
+            "Run covsync in a checkout.",
+        )
     folder = config.project_folder(here, repository.top)
     loaded = config.load(folder, flags)
     os.chdir(folder)
     return Project(repository, folder, loaded)
+
+
+@contextmanager
+def scratch(console: Console, entered: Project, urls: Sequence[str]) -> Iterator[Scratch]:
+    """The scratch repository that reaches the first of the remote's ``urls``.
+
+    ``COVSYNC_TOKEN`` opens it, where CI gives one. Raises ``CovsyncError`` where there is no URL.
+    """
+    if not urls:
+        raise no_such_remote(entered)
+    if len(urls) > 1:
+        console.note(
+            f"{entered.config.remote} has {len(urls)} push URLs; only the first is published to"
+        )
+    token = os.environ.get("COVSYNC_TOKEN", "").strip() or None
+    with scratch_repository(entered.repository, urls[0], token) as scratch:
+        if token and not scratch.address.token:
+            console.note("COVSYNC_TOKEN is not used: the remote's URL is not an http(s) one")
+        yield scratch
+
+
+def no_such_remote(entered: Project) -> CovsyncError:
+    """What is wrong where the remote has no URL."""
+    known = entered.repository.remotes()
+    others = (
+        f"The remotes are: {', '.join(known)}." if known else "There is none yet: git remote add"
+    )
+    return CovsyncError(
+        f"there is no remote {entered.config.remote!r}", f"Name it with --remote. {others}"
+    )
 
 
 def tell_source(console: Console, measurement: Measurement) -> None:

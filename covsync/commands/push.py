@@ -5,60 +5,90 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from covsync.commands import project
 from covsync.commands.project import Project
+from covsync.commands.proposal import Place, propose
 from covsync.config import Config
 from covsync.console import Console
-from covsync.errors import CovsyncError
+from covsync.errors import CovsyncError, NothingToJudgeError
 from covsync.git import data_branch, hosting
-from covsync.git.data_branch import Change, NothingToDo, Outcome, Proposal, Tip
-from covsync.git.repository import Repository, check_branch
-from covsync.git.scratch import scratch_repository
+from covsync.git.data_branch import Change, Outcome
+from covsync.git.repository import check_branch
+from covsync.measure.data_file import Kind, recognise
 from covsync.measure.html import html_pages
 from covsync.measure.measurement import measured
 from covsync.model import Links, Report
-from covsync.render.data_json import holds_coverage, source_of
-from covsync.render.publication import Publication, is_owned
+from covsync.render.publication import Publication
 
 MARKS = {"add": "+", "update": "~", "remove": "-"}
 DONE = {"add": "added", "update": "updated", "remove": "removed"}
 
 
 def push(
-    console: Console, flags: Mapping[str, object], *, dry_run: bool, output_dir: Path | None
+    console: Console,
+    flags: Mapping[str, object],
+    *,
+    dry_run: bool,
+    soft_fail: bool,
+    output_dir: Path | None,
 ) -> int:
-    """Publishes the coverage of the checked-out commit; 0 where the branch then tells it."""
-    entered = project.enter(flags)
-    config, repository = entered.config, entered.repository
-    url = repository.push_url(config.remote)
+    """Publishes the coverage of the checked-out commit; 0 where the branch then tells it.
+
+    With ``soft_fail`` also where it could not be published, which is said; coverage that cannot
+    be measured is no such case.
+    """
+    entered = project.enter(flags, allow_bare=True)
+    urls = entered.repository.push_urls(entered.config.remote)
     if output_dir is None:
-        check_branch(repository, config.branch)
-        if url is None:
-            raise _no_such_remote(config.remote, repository.remotes())
-    publication = _measured_publication(console, entered, url)
+        check_branch(entered.repository, entered.config.branch)
+        if not urls and not soft_fail:
+            raise project.no_such_remote(entered)
+    publication = _measured_publication(console, entered, urls)
     if output_dir is not None:
         _write(publication, output_dir)
-        console.say(f"covsync: wrote the coverage ({_figure(publication)}) to {output_dir}")
+        console.say(f"covsync: wrote the coverage ({publication.figure()}) to {output_dir}")
         return 0
-    assert url is not None  # noqa: S101 - refused above
-    with scratch_repository(repository, url) as scratch:
-        outcome = data_branch.publish(
-            scratch,
-            config.branch,
-            lambda tip: _propose(publication, tip, config, repository),
-            dry_run=dry_run,
-        )
-    _tell(console, publication, outcome, config, dry_run=dry_run)
+    try:
+        _publish(console, entered, publication, urls, dry_run=dry_run)
+    except CovsyncError as error:
+        if not soft_fail:
+            raise
+        console.warning(f"the coverage was not published: {error.message}", error.fix)
     return 0
 
 
-def _measured_publication(console: Console, entered: Project, url: str | None) -> Publication:
+def _publish(
+    console: Console,
+    entered: Project,
+    publication: Publication,
+    urls: Sequence[str],
+    *,
+    dry_run: bool,
+) -> None:
+    config, repository = entered.config, entered.repository
+    with project.scratch(console, entered, urls) as scratch:
+        outcome = data_branch.publish(
+            scratch,
+            config.branch,
+            lambda tip: propose(publication, tip, config, repository),
+            dry_run=dry_run,
+        )
+    _tell(console, publication, outcome, config, dry_run=dry_run)
+
+
+def _measured_publication(console: Console, entered: Project, urls: Sequence[str]) -> Publication:
     config = entered.config
     source = entered.repository.head()
+    named = config.data_file
+    if entered.repository.is_bare and not (named and recognise(named) is Kind.JSON):
+        raise NothingToJudgeError(
+            f"{entered.folder} is a bare repository: it has no sources to analyse",
+            "Write a report where they are (coverage json), and name it with --data-file.",
+        )
     with measured(config.data_file, entered.work_tree(), only_tracked=True) as measurement:
         pages = html_pages(measurement) if config.html else {}
         project.tell_source(console, measurement)
@@ -70,7 +100,7 @@ def _measured_publication(console: Console, entered: Project, url: str | None) -
         measurement.report,
         pages,
         source=source,
-        links=_links(config, url, has_html=bool(pages)),
+        links=_links(config, next(iter(urls), None), has_html=bool(pages)),
         coverage_path=entered.coverage_path,
         config=config,
         total_floor=own_floor if config.fail_under is None else config.fail_under,
@@ -102,40 +132,6 @@ def _github_event() -> Mapping[str, Any]:
     return event if isinstance(event, dict) else {}
 
 
-def _propose(
-    publication: Publication, tip: Tip, config: Config, repository: Repository
-) -> Proposal | NothingToDo:
-    """The publication on top of ``tip``, unless that tells this coverage or newer already."""
-    data, history = tip.read("data.json"), tip.read("history.jsonl")
-    source = source_of(data)
-    repeated = publication.repeated(data, history)
-    if repeated is not None and not tip.changes(repeated, is_owned):
-        return NothingToDo(f"tells this coverage already ({_figure(publication)})")
-    keeps_one = not tip.commit or (tip.parents == 0 and source is not None)
-    replaces_history = config.history == "single" or (config.history == "auto" and keeps_one)
-    message = f"{config.message}\n\nSource-Commit: {publication.source.commit}\n"
-    if source is not None and repository.precedes(publication.source, source):
-        files = publication.joined(history or b"", tip.read("endpoint.json"))
-        changes = tip.changes(files, lambda _: False)
-        reason = f"tells the newer commit {source.commit[:10]} ({_figure(publication)} is history)"
-        if not changes:
-            return NothingToDo(reason)
-        return Proposal(files, changes, replaces_history, message, source.committed_at, reason)
-    files = publication.files(history or b"")
-    if tip.entries and not holds_coverage(data, tip.read("endpoint.json")):
-        raise CovsyncError(
-            f"{config.branch} holds other files, and no coverage data: they would be overwritten",
-            "Name another branch for the data with --branch, such as covsync-data.",
-        )
-    return Proposal(
-        files,
-        tip.changes(files, is_owned),
-        replaces_history,
-        message,
-        publication.source.committed_at,
-    )
-
-
 def _tell(
     console: Console, publication: Publication, outcome: Outcome, config: Config, *, dry_run: bool
 ) -> None:
@@ -147,25 +143,14 @@ def _tell(
     summary = ", ".join(f"{counts[verb]} {DONE[verb]}" for verb in DONE if counts[verb])
     if dry_run:
         console.say(_listing(outcome.changes))
-        console.say(f"covsync: would push {_figure(publication)} to {where} (files: {summary})")
+        console.say(f"covsync: would push {publication.figure()} to {where} (files: {summary})")
         return
     tries = f", at try {outcome.attempts}" if outcome.attempts > 1 else ""
-    console.say(f"covsync: pushed {_figure(publication)} to {where} (files: {summary}{tries})")
+    console.say(f"covsync: pushed {publication.figure()} to {where} (files: {summary}{tries})")
 
 
 def _listing(changes: Iterable[Change]) -> str:
     return "\n".join(f"{MARKS[change.verb]} {change.path}" for change in changes)
-
-
-def _figure(publication: Publication) -> str:
-    return f"{publication.report.shown_total()}% of {publication.source.commit[:10]}"
-
-
-def _no_such_remote(name: str, known: list[str]) -> CovsyncError:
-    others = (
-        f"The remotes are: {', '.join(known)}." if known else "There is none yet: git remote add"
-    )
-    return CovsyncError(f"there is no remote {name!r}", f"Name it with --remote. {others}")
 
 
 def _write(publication: Publication, folder: Path) -> None:
@@ -174,18 +159,19 @@ def _write(publication: Publication, folder: Path) -> None:
         present = {
             path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir()
         }
+        place = Place.of(present, lambda path: _read(folder / path), publication.config.subproject)
         linked = any(path.is_symlink() for path in folder.rglob("*"))
-        if linked or (present and source_of(_read(folder / "data.json")) is None):
+        if linked or (present and not place.is_covsyncs()):
             raise CovsyncError(
                 f"{folder} holds other files, which covsync would mix with its own",
                 "Name a new or empty folder with --output-dir.",
             )
-        files = publication.files(_read(folder / "history.jsonl") or b"")
-        for path in present - files.keys():
-            if is_owned(path):
-                (folder / path).unlink()
+        files = place.whole(publication.files(place.read("history.jsonl") or b""))
+        for path in filter(place.owns, present - files.keys()):
+            (folder / path).unlink()
         # data.json comes first: by it the next run knows the folder, should this one not end.
-        for path, content in sorted(files.items(), key=lambda file: file[0] != "data.json"):
+        for path in sorted(files, key=lambda path: not path.endswith("data.json")):
+            content = files[path]
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
             (folder / path).write_bytes(content)
     except OSError as error:

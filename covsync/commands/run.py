@@ -6,7 +6,6 @@ import os
 import shlex
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -16,6 +15,7 @@ from covsync.commands.record import record_entered
 from covsync.console import Console
 from covsync.errors import CovsyncError, NothingToJudgeError
 from covsync.measure import settings
+from covsync.temporary import temporary_folder
 
 KILLED = 128
 # By which coverage.py begins in a process that Python starts; its own .pth file came with 7.13.
@@ -33,8 +33,7 @@ def run(console: Console, program: Sequence[str]) -> int:
         raise CovsyncError("there is nothing to run", "Name it: covsync run -m pytest")
     here, began = Path.cwd(), time.time_ns()
     entered = project.enter({})
-    with tempfile.TemporaryDirectory(prefix="covsync-") as folder:
-        scratch = Path(folder)
+    with temporary_folder() as scratch:
         data_file = entered.config.data_file or settings.data_file()
         data = scratch / "data" / data_file.name
         environ = _environ(entered.repository.local_variables())

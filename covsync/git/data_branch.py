@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import os
 import random
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from covsync.errors import CovsyncError
 from covsync.git.command import Answer
-from covsync.git.fast_import import commit_stream
-from covsync.git.refusal import Refusal, refusal
+from covsync.git.fast_import import IDENTITY, commit_stream
+from covsync.git.refusal import Refusal, asked_pause, refusal
 from covsync.git.scratch import REMOTE, Scratch
 
 BASE = "refs/covsync/base"
 NEW = "refs/covsync/new"
 FILE_MODE = "100644"
+LONGEST_PAUSE = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,23 +34,32 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Tip:
-    """The data branch as it is on the remote; ``commit`` is empty where there is none."""
+    """The data branch as it is on the remote; ``commit`` is empty where there is none.
+
+    ``at`` is the commit's time, and ``by_covsync`` tells whether covsync made it.
+    """
 
     scratch: Scratch
     commit: str = ""
     parents: int = 0
+    at: int = 0
+    by_covsync: bool = False
     entries: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
     def read(self, path: str) -> bytes | None:
         """A file's content, ``None`` where the branch has no such file."""
-        if not self.entries.get(path, ("", ""))[0].startswith("100"):  # no file: link, submodule
-            return None
-        return self.scratch.must("cat-file", "blob", self.entries[path][1]).output
+        mode, blob = self.entries.get(path, ("", ""))
+        return self.scratch.blob(blob) if mode.startswith("100") else None  # no link, no submodule
 
     def changes(
         self, files: Mapping[str, bytes], is_owned: Callable[[str], bool]
     ) -> tuple[Change, ...]:
-        """What it takes to turn the branch's owned files into ``files``, by path."""
+        """What it takes to turn the branch's owned files into ``files``, by path.
+
+        Raises ``CovsyncError`` where a file and a folder of the same name would stand in each
+        other's way: git would drop what is there and say nothing.
+        """
+        _refuse_in_the_way(self.entries, files)
         algorithm = "sha256" if len(self.commit) > 40 else "sha1"
         changes = []
         for path, content in files.items():
@@ -114,34 +125,48 @@ def publish(
             return Outcome((), attempt, proposal.reason)
         if dry_run:
             return Outcome(proposal.changes, attempt, proposal.reason)
-        commit = _commit(scratch, base, proposal)
-        answer = scratch.run(
-            *("push", "--porcelain", "--no-verify", "--no-follow-tags"),
-            f"--force-with-lease=refs/heads/{branch}:{base.commit}",
-            *(REMOTE, f"{commit}:refs/heads/{branch}"),
-        )
-        if answer.status == 0 or _remote_tip(scratch, branch) == commit:
+        refused = offer(base, branch, committed(base, proposal))
+        if refused is None:
             return Outcome(proposal.changes, attempt, proposal.reason)
-        _wait_or_give_up(refusal(answer, branch), attempt)
+        _wait_or_give_up(scratch, refused, attempt)
     raise AssertionError  # the loop has no other end
 
 
-def tip(scratch: Scratch, branch: str) -> Tip:
+def offer(base: Tip, branch: str, commit: str) -> Refusal | None:
+    """Pushes ``commit`` in place of ``base``, and of nothing else; why not, if it is refused."""
+    answer = base.scratch.run(
+        *("push", "--porcelain", "--no-verify", "--no-follow-tags"),
+        f"--force-with-lease=refs/heads/{branch}:{base.commit}",
+        *(REMOTE, f"{commit}:refs/heads/{branch}"),
+    )
+    if answer.status == 0 or _remote_tip(base.scratch, branch) == commit:
+        return None
+    return refusal(answer, branch)
+
+
+def tip(scratch: Scratch, branch: str, *, with_history: bool = False) -> Tip:
     """The remote's ``branch`` as it is now. Raises ``CovsyncError`` where it cannot be had."""
     for attempt in itertools.count(1):
-        found = _fetched_tip(scratch, branch)
+        found = _fetched_tip(scratch, branch, [] if with_history else ["--depth=1"])
         if isinstance(found, Tip):
             return found
-        _wait_or_give_up(found, attempt)
+        _wait_or_give_up(scratch, found, attempt)
     raise AssertionError  # the loop has no other end
 
 
-def _wait_or_give_up(problem: Refusal, attempt: int) -> None:
-    """Sleeps a random while that grows with the tries, so that rivals fall out of step."""
+def _wait_or_give_up(scratch: Scratch, problem: Refusal, attempt: int) -> None:
+    """Sleeps a random while that grows with the tries, so that rivals fall out of step.
+
+    A server that wants to be left alone for a while is, if that is not too long.
+    """
+    asked = asked_pause(scratch.retry_after(), time.time()) if problem.is_throttling else 0
+    if asked > LONGEST_PAUSE:
+        raise CovsyncError(f"{problem.message}, for {asked} seconds", problem.fix)
     if attempt >= problem.tries:
         tries = f": gave up after {attempt} tries" if attempt > 1 else ""
         raise CovsyncError(f"{problem.message}{tries}", problem.fix)
-    time.sleep(random.uniform(0, 0.1 * 2 ** min(attempt, 5)))  # noqa: S311 - jitter, no secret
+    jitter = random.uniform(0, 0.1 * 2 ** min(attempt, 5))  # noqa: S311 - no secret
+    time.sleep(asked + jitter)
 
 
 def _remote_tip(scratch: Scratch, branch: str) -> str | None:
@@ -156,14 +181,14 @@ def _tip_in(listing: Answer, branch: str) -> str:
     return next((commit for commit, _, ref in lines if ref == f"refs/heads/{branch}"), "")
 
 
-def _fetched_tip(scratch: Scratch, branch: str) -> Tip | Refusal:
+def _fetched_tip(scratch: Scratch, branch: str, how: Iterable[str]) -> Tip | Refusal:
     answer = scratch.run("ls-remote", REMOTE, f"refs/heads/{branch}")
     if answer.status:
         return refusal(answer, branch)
     if not _tip_in(answer, branch):
         return Tip(scratch)
     answer = scratch.run(
-        *("fetch", "--quiet", "--depth=1", "--no-tags", "--no-write-fetch-head", REMOTE),
+        *("fetch", "--quiet", *how, "--no-tags", "--no-write-fetch-head", REMOTE),
         f"+refs/heads/{branch}:{BASE}",
     )
     if answer.status:
@@ -175,10 +200,22 @@ def _fetched_tip(scratch: Scratch, branch: str) -> Tip | Refusal:
             f"{branch} on the remote does not point at a commit",
             "Delete it there, or name another with --branch.",
         )
-    commit = found.text()
+    return _tip_of(scratch, found.text())
+
+
+def _tip_of(scratch: Scratch, commit: str) -> Tip:
     head, _, _ = scratch.must("cat-file", "commit", commit).output.partition(b"\n\n")
-    parents = sum(line.startswith(b"parent ") for line in head.splitlines())
-    return Tip(scratch, commit, parents, _entries(scratch, commit))
+    lines = head.splitlines()
+    committer = next(line for line in lines if line.startswith(b"committer "))
+    identity, at, _ = committer.removeprefix(b"committer ").rsplit(b" ", 2)
+    return Tip(
+        scratch,
+        commit,
+        parents=sum(line.startswith(b"parent ") for line in lines),
+        at=int(at),
+        by_covsync=identity == IDENTITY,
+        entries=_entries(scratch, commit),
+    )
 
 
 def _entries(scratch: Scratch, commit: str) -> dict[str, tuple[str, str]]:
@@ -191,8 +228,9 @@ def _entries(scratch: Scratch, commit: str) -> dict[str, tuple[str, str]]:
     return entries
 
 
-def _commit(scratch: Scratch, tip: Tip, proposal: Proposal) -> str:
+def committed(tip: Tip, proposal: Proposal) -> str:
     """Makes the proposed commit in the scratch repository; its object name."""
+    scratch = tip.scratch
     replaced = tip.commit if proposal.replaces_history else ""
     tree = scratch.must("rev-parse", f"{replaced}^{{tree}}").text() if replaced else None
     stream = commit_stream(
@@ -215,6 +253,20 @@ def _commit(scratch: Scratch, tip: Tip, proposal: Proposal) -> str:
         file.seek(0)
         scratch.must("fast-import", "--quiet", "--done", stdin=file)
     return scratch.must("rev-parse", NEW).text()
+
+
+def _refuse_in_the_way(entries: Iterable[str], files: Iterable[str]) -> None:
+    wanted = set(files)
+    folders = {os.fspath(folder) for path in wanted for folder in PurePosixPath(path).parents}
+    for path in entries:
+        ours = path if path in folders else None
+        above = (os.fspath(folder) for folder in PurePosixPath(path).parents)
+        ours = ours or next((folder for folder in above if folder in wanted), None)
+        if ours:
+            raise CovsyncError(
+                f"the data branch holds {path}, where covsync writes {ours}",
+                "Move it away on the branch, or name another branch with --branch.",
+            )
 
 
 def _blob_id(content: bytes, algorithm: str) -> str:

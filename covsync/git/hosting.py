@@ -30,6 +30,7 @@ NAMED_AFTER = {
     "bitbucket": "bitbucket",
 }
 REPORT = "htmlcov/index.html"
+PAGE = "README.md"
 PREVIEW = "https://htmlpreview.github.io/?"
 
 
@@ -94,7 +95,7 @@ def links(
         report = f"{pages_url}/index.html" if pages_url else REPORT
         return Links(
             report=report,
-            badge_target=report if has_html else "README.md",
+            badge_target=report if has_html else PAGE,
             badge="badge.svg",
             endpoint="endpoint.json",
             is_public=False,
@@ -102,16 +103,18 @@ def links(
     if public is None:
         public = _is_public(address, environ, event)
     places = _places(hosting, address, quote(config.branch))
-    report = places.view.format(path=REPORT)
+    folder = f"{quote(config.subproject)}/" if config.subproject else ""
+    front = places.view.format(path=folder + PAGE) if folder else places.front
+    report = places.view.format(path=folder + REPORT)
     if pages_url:
         report = f"{pages_url}/index.html"
     elif public and address.host == "github.com":
         report = PREVIEW + report
     return Links(
         report=report,
-        badge_target=report if has_html and (public or pages_url) else places.front,
-        badge=places.raw.format(path="badge.svg"),
-        endpoint=places.raw.format(path="endpoint.json"),
+        badge_target=report if has_html and (public or pages_url) else front,
+        badge=places.raw.format(path=f"{folder}badge.svg"),
+        endpoint=places.raw.format(path=f"{folder}endpoint.json"),
         is_public=public,
     )
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from math import ceil
 
 from covsync.git.command import Answer
 
@@ -24,24 +26,38 @@ BOILERPLATE = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """What stood in the way. ``tries`` is how often it is worth trying before giving up."""
+    """What stood in the way. ``tries`` is how often it is worth trying before giving up.
+
+    ``is_throttling`` where the remote is not to be asked again for a while, ``is_race`` where the
+    branch has changed since it was fetched.
+    """
 
     message: str
     fix: str
     tries: int = 1
+    is_throttling: bool = False
+    is_race: bool = False
 
 
+RACE = r"\((stale info|fetch first|non-fast-forward|failed to update ref|cannot lock ref.*)\)"
+THROTTLING = r"error: 429"
 NO_REMOTE = (
     r"[Rr]epository .*not found|does not appear to be a git repository|error: 404|"
     r"No such remote"
 )
 NETWORK = (
     r"Could not resolve host|Failed to connect|Connection (refused|reset)|timed out|"
-    r"error: (5\d\d|429)|Operation too slow|early EOF|hung up|RPC failed|unable to access"
+    r"error: 5\d\d|early EOF|hung up|RPC failed|unable to access"
 )
 # The first that fits counts. {branch} is the data branch, {last} git's last telling
 # line, {told} what the remote's own hooks and rules said.
 KNOWN = (
+    (
+        r"dubious ownership",
+        "git does not trust the remote's repository: it belongs to another user",
+        "If you trust it: git config --global --add safe.directory FOLDER, with its full path.",
+        1,
+    ),
     (
         r"exists; cannot create|directory/file conflict|refname conflict",
         "the remote has another branch in the way of {branch} ({last})",
@@ -57,7 +73,7 @@ KNOWN = (
     (
         r"\[remote rejected\] \(.*non-fast-forward|denying non-fast-forward",
         "the remote does not allow {branch} to be replaced",
-        'Keep its history: set history = "append".',
+        'Keep its history with history = "append", or let the remote allow it.',
         1,
     ),
     (
@@ -79,7 +95,7 @@ KNOWN = (
         1,
     ),
     (
-        r"\((stale info|fetch first|non-fast-forward|failed to update ref|cannot lock ref.*)\)",
+        RACE,
         "others kept publishing to {branch} at the same time",
         "Run it again.",
         12,
@@ -115,6 +131,18 @@ KNOWN = (
         1,
     ),
     (
+        THROTTLING,
+        "the remote gets too many requests and asks to be left alone",
+        "Run it again later.",
+        4,
+    ),
+    (
+        r"Operation too slow|git [\w-]+ timed out",
+        "the remote does not answer ({last})",
+        "Look at the network and the server, and run it again.",
+        1,
+    ),
+    (
         NETWORK,
         "the remote cannot be reached ({last})",
         "Look at the network, and run it again.",
@@ -127,6 +155,19 @@ KNOWN = (
         1,
     ),
 )
+
+
+def asked_pause(header: str, now: float) -> int:
+    """The seconds that HTTP's ``Retry-After`` asks to wait; 0 where it tells nothing.
+
+    It is a number of seconds or a date: https://www.rfc-editor.org/rfc/rfc9110#field.retry-after
+    """
+    if re.fullmatch(r"[0-9]{1,9}", header):
+        return int(header)
+    try:
+        return max(0, ceil(parsedate_to_datetime(header).timestamp() - now))
+    except (ValueError, OverflowError):
+        return 0
 
 
 def refusal(answer: Answer, branch: str) -> Refusal:
@@ -142,7 +183,9 @@ def refusal(answer: Answer, branch: str) -> Refusal:
         "told": f": {' / '.join(hints)}" if hints else "",
     }
     return next(
-        Refusal(message.format(**facts), fix.format(**facts), tries)
+        Refusal(
+            message.format(**facts), fix.format(**facts), tries, words == THROTTLING, words == RACE
+        )
         for words, message, fix, tries in KNOWN
         if re.search(words, said)
     )

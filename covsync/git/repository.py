@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,9 +18,14 @@ LATEST = 253402300799  # the last second of the year 9999
 
 @dataclass(frozen=True, slots=True)
 class Repository:
-    """A repository with a work tree; ``top`` is its top level, symbolic links resolved."""
+    """A repository; ``top`` is its work tree's top level, symbolic links resolved.
+
+    A bare one has no work tree: there ``top`` is its own folder, and what its ``HEAD`` holds stands
+    for what is tracked.
+    """
 
     top: Path
+    is_bare: bool = False
 
     @classmethod
     def around(cls, folder: Path) -> Repository:
@@ -27,17 +33,21 @@ class Repository:
         answer = ask(folder, "rev-parse", "--show-toplevel")
         if answer.status == 0 and answer.output:
             return cls(Path(os.path.realpath(answer.text())))
-        dubious = re.search(r"dubious ownership in repository at '(.*?)'", answer.error)
+        dubious = re.search(r"dubious ownership in repository at '(.*?)' To add", answer.error)
         if dubious:
+            trusting = shlex.join(["safe.directory", dubious[1]])
             raise CovsyncError(
                 f"git does not trust this repository: {dubious[1]} belongs to another user",
-                f"If you trust it: git config --global --add safe.directory {dubious[1]}",
+                f"If you trust it: git config --global --add {trusting}",
             )
         if "must be run in a work tree" in answer.error:
-            raise CovsyncError(
-                f"{folder} is a bare repository: it has no files to measure",
-                "Run covsync in a checkout.",
-            )
+            if ask(folder, "rev-parse", "--is-bare-repository").text() != "true":
+                raise CovsyncError(
+                    f"{folder} is git's own folder, where no project is",
+                    "Run covsync in the checkout it belongs to.",
+                )
+            git_dir = ask(folder, "rev-parse", "--absolute-git-dir").text()
+            return cls(Path(os.path.realpath(git_dir)), is_bare=True)
         if "not a git repository" in answer.error:
             raise CovsyncError(
                 f"{folder} is not in a git repository",
@@ -49,6 +59,9 @@ class Repository:
 
     def tracked(self) -> frozenset[str]:
         """The paths in the index, relative to ``top``."""
+        if self.is_bare:
+            answer = ask(self.top, "ls-tree", "-r", "-z", "--name-only", "--full-tree", "HEAD")
+            return frozenset(os.fsdecode(answer.output).split("\0")) - {""}
         return self._listed()
 
     def present(self) -> frozenset[str]:
@@ -96,15 +109,17 @@ class Repository:
 
     def changed_since_head(self) -> frozenset[str]:
         """The tracked paths whose files are not what ``HEAD`` holds, relative to ``top``."""
-        listing = ask(self.top, "diff", "--name-only", "--no-ext-diff", "-z", "HEAD", "--").output
+        listing = ask(
+            self.top, "diff", "--name-only", "--no-renames", "--no-ext-diff", "-z", "HEAD", "--"
+        ).output
         return frozenset(os.fsdecode(listing).split("\0")) - {""}
 
-    def push_url(self, remote: str) -> str | None:
-        """Where a push to ``remote`` goes, ``insteadOf`` applied; ``None`` if there is none."""
+    def push_urls(self, remote: str) -> tuple[str, ...]:
+        """Where a push to ``remote`` goes, ``insteadOf`` applied; none if there is no such one."""
         if remote.startswith("-"):
-            return None
-        answer = ask(self.top, "remote", "get-url", "--push", "--", remote)
-        return answer.text() if answer.status == 0 else None
+            return ()
+        answer = ask(self.top, "remote", "get-url", "--push", "--all", "--", remote)
+        return tuple(answer.text().splitlines()) if answer.status == 0 else ()
 
     def remotes(self) -> list[str]:
         """The names of the remotes."""

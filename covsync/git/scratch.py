@@ -11,18 +11,18 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import tempfile
+import subprocess
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
-from urllib.parse import unquote, urlsplit
 
 from covsync.errors import CovsyncError
+from covsync.git.address import Address, Setting
 from covsync.git.command import NO_GIT, Answer, ask
 from covsync.git.repository import Repository
+from covsync.temporary import temporary_folder
 
 if TYPE_CHECKING:
     from git import Git
@@ -39,65 +39,11 @@ QUIET_SETTINGS = (
     ("push.recurseSubmodules", "no"),
     ("transfer.credentialsInUrl", "allow"),
 )
-STALLED_BYTES_PER_SECOND = "1"
-STALLED_SECONDS = "60"
-HELPER = (
-    '!f() { test "$1" = get && printf "username=%s\\npassword=%s\\n" '
-    '"$COVSYNC_URL_USERNAME" "$COVSYNC_URL_PASSWORD"; }; f'
-)
-Setting = tuple[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class Address:
-    """A remote's URL; of an http(s) one, user and password are taken out of it."""
-
-    url: str
-    username: str | None = None
-    password: str | None = None
-
-    @classmethod
-    def of(cls, url: str) -> Address:
-        """The address ``url``. Raises ``CovsyncError`` for one that names a program to run."""
-        if re.match(r"[A-Za-z0-9+.-]*::", url):
-            raise CovsyncError(
-                "the remote's URL names a transport program, which covsync does not run",
-                "Use an https, ssh or file URL.",
-            )
-        parts = urlsplit(url) if url.startswith(("http://", "https://")) else None
-        if parts is None or "@" not in parts.netloc:
-            return cls(url)
-        user, _, host = parts.netloc.rpartition("@")
-        username, colon, password = user.partition(":")
-        return cls(
-            parts._replace(netloc=host).geturl(),
-            unquote(username),
-            unquote(password) if colon else None,
-        )
-
-    def settings(self) -> list[Setting]:
-        """The settings by which git gets the credentials that stood in the URL, when asked."""
-        if self.username is None:
-            return []
-        scope = f"credential.{urlsplit(self.url).scheme}://{urlsplit(self.url).netloc}"
-        if self.password is None:
-            return [(f"{scope}.username", self.username)]
-        return [(f"{scope}.helper", ""), (f"{scope}.helper", HELPER)]
-
-    def environ(self) -> dict[str, str]:
-        """What the helper among ``settings`` answers."""
-        if self.password is None:
-            return {}
-        return {
-            "COVSYNC_URL_USERNAME": self.username or "",
-            "COVSYNC_URL_PASSWORD": self.password,
-        }
-
-    def redacted(self, text: str) -> str:
-        """``text`` without this address's password, nor any user's name or password in a URL."""
-        if self.password:
-            text = text.replace(self.password, "***")
-        return re.sub(r"(?<=://)[^/@\s'\"]+@", "***@", text)
+# A server that says nothing for a minute is given up; whoever knows theirs better may say so.
+STALLED = {"GIT_HTTP_LOW_SPEED_LIMIT": "1", "GIT_HTTP_LOW_SPEED_TIME": "60"}
+# Longer than any publication takes: where a remote takes a connection and then says nothing.
+LONGEST_SECONDS = 900
+RETRY_AFTER = re.compile(r"<= Recv header: retry-after: *(.*\S)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,22 +51,43 @@ class Scratch:
     """The scratch repository, ready for commands; its one remote is called ``covsync``."""
 
     git: Git
+    options: tuple[str, ...]
     environ: dict[str, str]
     address: Address
 
     def run(self, *arguments: str, stdin: BinaryIO | None = None) -> Answer:
         """What ``git ARGUMENTS`` answers here. Raises nothing for a failure: look at ``status``."""
-        done: Any = self.git.execute(
-            ["git", *arguments],
-            istream=stdin,
-            env=self.environ,
-            with_extended_output=True,
-            with_exceptions=False,
-            stdout_as_string=False,
-            strip_newline_in_stdout=False,
+        return self._run(arguments, self.environ, stdin)
+
+    def retry_after(self) -> str:
+        """For how long the remote wants to be left alone, as its HTTP header says; else empty.
+
+        Git tells no header but in its trace, which is asked for on a pipe and kept nowhere.
+        """
+        tracing = {"GIT_TRACE_CURL": "2", "GIT_TRACE_CURL_NO_DATA": "1"}
+        told = self._run(("ls-remote", REMOTE, "HEAD"), {**self.environ, **tracing}, None).error
+        found = RETRY_AFTER.findall(told)
+        return found[-1] if found else ""
+
+    def _run(
+        self, arguments: tuple[str, ...], environ: dict[str, str], stdin: BinaryIO | None
+    ) -> Answer:
+        running: Any = self.git.execute(
+            ["git", *self.options, *arguments], istream=stdin, env=environ, as_process=True
         )
-        status, output, error = done
-        return Answer(status, output, self.address.redacted(str(error)))
+        try:
+            output, error = running.communicate(timeout=LONGEST_SECONDS)
+        except subprocess.TimeoutExpired:
+            _end(running)
+            return Answer(128, b"", f"git {arguments[0]} timed out after {LONGEST_SECONDS} seconds")
+        except BaseException:
+            _end(running)
+            raise
+        return Answer(running.returncode, output, self.address.redacted(os.fsdecode(error)))
+
+    def blob(self, name: str | None) -> bytes | None:
+        """The content of the blob ``name``, if one is named."""
+        return self.must("cat-file", "blob", name).output if name else None
 
     def must(self, *arguments: str, stdin: BinaryIO | None = None) -> Answer:
         """As ``run``, but a failure, which is nothing the user did, raises ``CovsyncError``."""
@@ -133,9 +100,20 @@ class Scratch:
         return answer
 
 
+def _end(running: subprocess.Popen[bytes]) -> None:
+    """Ends a git command, which then ends what it started, and waits for that."""
+    running.terminate()
+    running.communicate()
+
+
 @contextmanager
-def scratch_repository(repository: Repository, url: str) -> Iterator[Scratch]:
-    """A scratch repository that reaches ``url`` as ``repository`` would; gone afterwards."""
+def scratch_repository(
+    repository: Repository, url: str, token: str | None = None
+) -> Iterator[Scratch]:
+    """A scratch repository that reaches ``url`` as ``repository`` would; gone afterwards.
+
+    A ``token`` takes the place of the credentials that ``repository`` would use.
+    """
     if shutil.which("git") is None:
         raise CovsyncError(*NO_GIT)
     try:
@@ -146,12 +124,12 @@ def scratch_repository(repository: Repository, url: str) -> Iterator[Scratch]:
             "Look at GIT_PYTHON_GIT_EXECUTABLE and PATH.",
         ) from error
 
-    address = Address.of(url)
+    address = Address.of(url, token)
     object_format = repository.object_format()
     theirs = _settings(ask(repository.top, "config", "--list", "-z", "--includes").output)
-    with tempfile.TemporaryDirectory(prefix="covsync-") as folder, _own_environment(repository):
-        git_dir = Path(folder) / "data.git"
-        no_hooks = Path(folder) / "hooks"
+    with temporary_folder() as folder, _own_environment(repository):
+        git_dir = folder / "data.git"
+        no_hooks = folder / "hooks"
         no_hooks.mkdir()
         made = ask(
             repository.top,
@@ -169,8 +147,6 @@ def scratch_repository(repository: Repository, url: str) -> Iterator[Scratch]:
         settings = [
             *_added(theirs, ours),
             *address.settings(),
-            *QUIET_SETTINGS,
-            ("core.hooksPath", os.fspath(no_hooks)),
             (f"url.{address.url}.insteadOf", address.url),  # the longest match: nothing changes
             (f"remote.{REMOTE}.url", address.url),
             (f"remote.{REMOTE}.pushurl", address.url),
@@ -181,10 +157,12 @@ def scratch_repository(repository: Repository, url: str) -> Iterator[Scratch]:
             "GIT_DIR": os.fspath(git_dir),
             "GIT_TERMINAL_PROMPT": "0",
             "GCM_INTERACTIVE": "never",
-            "GIT_HTTP_LOW_SPEED_LIMIT": STALLED_BYTES_PER_SECOND,
-            "GIT_HTTP_LOW_SPEED_TIME": STALLED_SECONDS,
+            **{name: os.environ.get(name, value) for name, value in STALLED.items()},
         }
-        yield Scratch(Git(os.fspath(repository.top)), environ, address)
+        # As options they hold even where `git -c` started covsync, in a hook of its own.
+        quiet = (*QUIET_SETTINGS, ("core.hooksPath", os.fspath(no_hooks)))
+        options = tuple(word for key, value in quiet for word in ("-c", f"{key}={value}"))
+        yield Scratch(Git(os.fspath(repository.top)), options, environ, address)
 
 
 @contextmanager

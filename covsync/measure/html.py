@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
-import tempfile
 from collections.abc import Mapping
-from pathlib import Path
 
 from covsync.measure.measurement import Measurement, explained
+from covsync.temporary import temporary_folder
 
 NOT_PUBLISHED = (".gitignore", "status.json")
 # The one line of coverage.py's page templates that tells the time of day. A source line cannot
@@ -19,12 +19,12 @@ def html_pages(measurement: Measurement) -> Mapping[str, bytes]:
     """The HTML report's files by their path in it; none for data that holds no sources."""
     if measurement.coverage is None:
         return {}
-    with explained(measurement.tree), tempfile.TemporaryDirectory(prefix="covsync-") as folder:
-        measurement.coverage.html_report(list(measurement.names), directory=folder)
+    with explained(measurement.tree), temporary_folder() as folder:
+        measurement.coverage.html_report(list(measurement.names), directory=os.fspath(folder))
         return {
             path.relative_to(folder).as_posix(): CREATED_AT.sub(rb"\1\n        ", path.read_bytes())
             if path.suffix == ".html"
             else path.read_bytes()
-            for path in sorted(Path(folder).rglob("*"))
+            for path in sorted(folder.rglob("*"))
             if path.is_file() and path.name not in NOT_PUBLISHED
         }

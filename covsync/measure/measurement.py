@@ -7,7 +7,6 @@ import json
 import os
 import sqlite3
 import sys
-import tempfile
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,6 +23,7 @@ from covsync.measure.data_file import HOW_TO_MEASURE
 from covsync.measure.paths import inside_work_tree, place
 from covsync.measure.patterns import fits_any
 from covsync.model import Report, ReportStyle, WorkTree
+from covsync.temporary import temporary_folder
 
 if TYPE_CHECKING:
     from coverage import Coverage
@@ -70,8 +70,7 @@ def measured(
 
     if str(tree.folder) not in sys.path:
         sys.path.append(str(tree.folder))  # a project may keep its plugins beside its settings
-    with tempfile.TemporaryDirectory(prefix="covsync-") as folder:
-        scratch = Path(folder)
+    with temporary_folder() as scratch:
         with explained(tree), warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             configured = Coverage(data_file=os.fspath(wanted)) if wanted else Coverage()
@@ -177,6 +176,11 @@ def _refuse_untracked(names: list[str], tree: WorkTree) -> None:
             raise CovsyncError(
                 f"{relative} is measured but lies outside the project's folder {tree.folder.name}/",
                 "Measure from a folder that holds all sources, or leave it out with omit.",
+            )
+        if any(os.fspath(each) in tree.tracked for each in Path(relative or "").parents):
+            raise CovsyncError(
+                f"{relative} is measured but belongs to a submodule, another repository",
+                "Publish it from there, or leave it out with coverage.py's omit.",
             )
         if relative not in tree.tracked:
             raise CovsyncError(

@@ -3,20 +3,32 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 
 from covsync.model import Report, Source
-from covsync.render.data_json import iso_time
+from covsync.render.badge import message_of
+from covsync.render.data_json import iso_time, source_of
+
+COUNTS = (
+    *("num_statements", "missing_lines", "excluded_lines"),
+    *("num_branches", "num_partial_branches", "missing_branches"),
+)
 
 
 def history_jsonl(published: bytes, report: Report, source: Source) -> bytes:
-    """``published`` with this measurement's line in its place, by the commits' times.
+    """``published`` with this measurement's line in its place, by the commits' times."""
+    return merged_history([*published.split(b"\n"), _line(report, source)])
+
+
+def merged_history(lines: Iterable[bytes]) -> bytes:
+    """The ``lines``, a commit's last one only, in the order of the commits' times.
 
     A commit has one line: measured again, the newer figures stand. A line that cannot be read is
     kept as it is, at the beginning.
     """
     unread: list[bytes] = []
     known: dict[str, tuple[str, bytes]] = {}
-    for line in [*published.split(b"\n"), _line(report, source)]:
+    for line in lines:
         key = _key(line)
         if key is None:
             unread += [line] if line.strip() else []
@@ -29,17 +41,56 @@ def history_jsonl(published: bytes, report: Report, source: Source) -> bytes:
 def _key(line: bytes) -> tuple[str, str] | None:
     try:
         entry = json.loads(line)
-        at, commit = entry["committed_at"], entry["commit"]
+        at, commit = entry["committed_at"], entry["commit"] or entry["published_in"]
     except (ValueError, TypeError, KeyError, RecursionError):
         return None
     return (at, commit) if isinstance(at, str) and isinstance(commit, str) else None
 
 
+def carried_line(data: bytes | None, endpoint: bytes | None, published: Source) -> bytes | None:
+    """The line of an old publication: what its ``data.json`` says, or else its ``endpoint.json``.
+
+    ``published`` is the data branch's commit that held them. Another generator of this layout does
+    not tell which commit it measured; there ``commit`` is null, ``published_in`` names the data
+    branch's commit, and the time is that one's. ``None`` where neither file tells a figure.
+    """
+    figures = _figures(data)
+    if figures is None:
+        message = message_of(endpoint)
+        figures = None if message is None else {"percent_covered": float(message)}
+    if figures is None:
+        return None
+    source = source_of(data)
+    unknown = {
+        "commit": None,
+        "committed_at": iso_time(published.committed_at),
+        "published_in": published.commit,
+    }
+    return json.dumps({**(_stamp(source) if source else unknown), **figures}).encode()
+
+
+def _figures(data: bytes | None) -> dict[str, object] | None:
+    """The total and its counts in a ``data.json``, the counts as far as they are there."""
+    try:
+        document = json.loads(data or b"")
+        totals = document["raw_data"]["totals"]
+        percent = float(document["coverage"])
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
+        return None
+    if not 0 <= percent <= 100:
+        return None
+    counts = {name: totals[name] for name in COUNTS if isinstance(totals.get(name), int)}
+    return {"percent_covered": percent, **counts}
+
+
+def _stamp(source: Source) -> dict[str, object]:
+    return {"commit": source.commit, "committed_at": iso_time(source.committed_at)}
+
+
 def _line(report: Report, source: Source) -> bytes:
     totals = report.totals
     entry: dict[str, object] = {
-        "commit": source.commit,
-        "committed_at": iso_time(source.committed_at),
+        **_stamp(source),
         "percent_covered": float(totals.percent_covered),
         "num_statements": totals.statements,
         "missing_lines": totals.missing,

@@ -48,6 +48,10 @@ class Publication:
     config: Config
     total_floor: Fraction | None
 
+    def figure(self) -> str:
+        """What is published, for people: the total, and which commit's it is."""
+        return f"{self.report.shown_total()}% of {self.source.commit[:10]}"
+
     def files(self, history: bytes = b"") -> dict[str, bytes]:
         """The files by path, with this measurement's line among those of ``history``."""
         return self._files(self.source, history_jsonl(history, self.report, self.source))
@@ -77,7 +81,11 @@ class Publication:
         badge = self._badge()
         trend = trend_svg(history, self.report.shown_total())
         readme = readme_md(
-            self.report, self.links, has_html=bool(self.pages), has_trend=trend is not None
+            self.report,
+            self.links,
+            has_html=bool(self.pages),
+            has_trend=trend is not None,
+            subproject=self.config.subproject,
         )
         files = {
             "README.md": readme,

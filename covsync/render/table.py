@@ -33,22 +33,22 @@ def markdown_table(report: Report) -> str:
     rows = [_row(each, report) for each in _in_order(shown, report)]
     total = ["TOTAL", *_counts(report.totals, report), report.shown_total(), ""]
 
-    escaped = [[_escaped(str(value), report) for value in row] for row in rows]
-    name_width = max([len("**TOTAL**"), *(len(row[0]) for row in escaped)]) + 1
+    texts = [[_escaped(str(value), report) for value in row] for row in rows]
+    name_width = max([len("**TOTAL**"), *(len(row[0]) for row in texts)]) + 1
     cover_width = max(len(report.shown_total()) + 6, len(" Cover "))
     widths = [9] * (len(header) - 3) + [cover_width, 10]
 
     cells = [f"| {header[0]:{name_width}}|"]
     cells += [f"{text:>{width}} |" for text, width in zip(header[1:], widths, strict=True)]
     lines = ["".join(cells), _rule([len(cell) for cell in cells])]
-    for name, *values in escaped:
+    for name, *values in texts:
         values[-2] += "%"
-        texts = [f"{text:>{width}} |" for text, width in zip(values, widths, strict=True)]
-        lines.append(f"| {name:{name_width}}|" + "".join(texts))
+        padded = [f"{text:>{width}} |" for text, width in zip(values, widths, strict=True)]
+        lines.append(f"| {name:{name_width}}|" + "".join(padded))
     bold = [f" **{text}**" for text in [*map(str, total[:-2]), f"{total[-2]}%"]] + [""]
     side = "<" if report.coverage_version >= TOTAL_ON_THE_LEFT else ">"
-    texts = [f"{text:>{width}} |" for text, width in zip(bold[1:], widths, strict=True)]
-    lines.append(f"|{bold[0]:{side}{name_width}} |" + "".join(texts))
+    padded = [f"{text:>{width}} |" for text, width in zip(bold[1:], widths, strict=True)]
+    lines.append(f"|{bold[0]:{side}{name_width}} |" + "".join(padded))
     lines += _end_lines(report)
     return "".join(f"{line}\n" for line in lines)
 
@@ -70,9 +70,14 @@ def _row(file: FileReport, report: Report) -> list[str | int]:
     return [name, *_counts(file.totals, report), shown, file.missing_text()]
 
 
+def escaped(text: str) -> str:
+    """``text`` for a table's cell: no character of it means anything to Markdown."""
+    return text.translate(PUNCTUATION)
+
+
 def _escaped(text: str, report: Report) -> str:
     escapes_all = report.coverage_version >= ESCAPES_ALL_PUNCTUATION or UNSAFE.search(text)
-    return text.translate(PUNCTUATION if escapes_all else UNDERSCORE)
+    return escaped(text) if escapes_all else text.translate(UNDERSCORE)
 
 
 def _is_complete(file: FileReport) -> bool:

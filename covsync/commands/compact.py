@@ -1,0 +1,115 @@
+"""``covsync compact``: a long data branch in one commit, its figures kept."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from covsync.commands import project
+from covsync.commands.proposal import Place
+from covsync.config import Config
+from covsync.console import Console
+from covsync.errors import CovsyncError
+from covsync.git import data_branch, past
+from covsync.git.data_branch import Proposal, Tip
+from covsync.git.repository import check_branch
+from covsync.model import Source
+from covsync.render.badge import message_of
+from covsync.render.history import carried_line, merged_history
+from covsync.render.subprojects import subprojects
+from covsync.render.trend import trend_svg
+
+MIB = 1024 * 1024
+FIGURES = ("data.json", "endpoint.json")
+
+
+def compact(console: Console, flags: Mapping[str, object], *, dry_run: bool) -> int:
+    """Replaces the data branch by one commit that holds the same files.
+
+    What earlier publications told goes to ``history.jsonl``. Raises ``CovsyncError`` where the
+    branch is not covsync's to rewrite, or changed meanwhile: then it stays as it is.
+    """
+    entered = project.enter(flags, allow_bare=True)
+    config, repository = entered.config, entered.repository
+    check_branch(repository, config.branch)
+    where = f"{config.remote}/{config.branch}"
+    with project.scratch(console, entered, repository.push_urls(config.remote)) as scratch:
+        tip = data_branch.tip(scratch, config.branch, with_history=True)
+        _refuse_foreign(tip, where)
+        if not tip.parents:
+            console.say(f"covsync: {where} is one commit already")
+            return 0
+        proposal = _proposal(tip, config)
+        commit = data_branch.committed(tip, proposal)
+        sizes = " -> ".join(_size(past.packed_size(scratch, each)) for each in (tip.commit, commit))
+        lines = sum(proposal.files[path].count(b"\n") for path in _histories(proposal))
+        kept = f"{lines} publications are in history.jsonl"
+        if dry_run:
+            console.say(f"covsync: would compact {where}: {sizes}; {kept}")
+            return 0
+        refused = data_branch.offer(tip, config.branch, commit)
+        if refused is not None:
+            raise _not_compacted(where, refused.message, refused.fix, is_race=refused.is_race)
+        console.say(f"covsync: compacted {where}: {sizes}; {kept}")
+        console.detail(f"before it was {tip.commit}")
+    return 0
+
+
+def _refuse_foreign(tip: Tip, where: str) -> None:
+    if not tip.commit:
+        raise CovsyncError(f"there is no {where} to compact", "Publish first: covsync push")
+    if not any(place.holds_coverage() for place in _places(tip)):
+        raise CovsyncError(
+            f"{where} holds no coverage data: covsync does not rewrite it",
+            "Name the data branch with --branch.",
+        )
+
+
+def _places(tip: Tip) -> list[Place]:
+    names = [None, *subprojects(tip.entries)]
+    return [Place.of(tip.entries, tip.read, name) for name in names]
+
+
+def _proposal(tip: Tip, config: Config) -> Proposal:
+    """The tip's files in a commit without parents, with the histories of all its projects."""
+    files: dict[str, bytes] = {}
+    for place in filter(Place.holds_coverage, _places(tip)):
+        history = _history(tip, place)
+        shown = message_of(place.read("endpoint.json"))
+        trend = trend_svg(history, shown) if shown else None
+        files[f"{place.folder}history.jsonl"] = history
+        if trend is not None:
+            files[f"{place.folder}trend.svg"] = trend
+    changes = tip.changes(files, lambda _: False)
+    message = f"{config.message}\n\nCompacted from: {tip.commit}\n"
+    return Proposal(files, changes, replaces_history=True, message=message, at=tip.at)
+
+
+def _history(tip: Tip, place: Place) -> bytes:
+    """What the project's commits on the branch told, under what its ``history.jsonl`` tells."""
+    data, endpoint = (place.folder + name for name in FIGURES)
+    lines = []
+    for version in past.versions(tip, (data, endpoint)):
+        read = tip.scratch.blob
+        published = Source(version.commit, version.at)
+        line = carried_line(
+            read(version.blobs.get(data)), read(version.blobs.get(endpoint)), published
+        )
+        lines += [line] if line else []
+    return merged_history([*lines, *(place.read("history.jsonl") or b"").split(b"\n")])
+
+
+def _histories(proposal: Proposal) -> list[str]:
+    return [path for path in proposal.files if path.endswith("history.jsonl")]
+
+
+def _not_compacted(where: str, message: str, fix: str, *, is_race: bool) -> CovsyncError:
+    if is_race:
+        return CovsyncError(
+            f"{where} changed while it was being compacted, so it was left as it is",
+            "Run it again.",
+        )
+    return CovsyncError(message, fix)
+
+
+def _size(size: int) -> str:
+    return f"{size / MIB:.1f} MiB" if size >= MIB else f"{size / 1024:.0f} KiB"

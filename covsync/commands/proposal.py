@@ -1,0 +1,124 @@
+"""What a publication makes of a data branch as it is: the decision, without the pushing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from covsync.config import Config
+from covsync.errors import CovsyncError
+from covsync.git.data_branch import NothingToDo, Proposal, Tip
+from covsync.git.repository import Repository
+from covsync.render.badge import message_of
+from covsync.render.data_json import holds_coverage, source_of
+from covsync.render.publication import Publication, is_owned
+from covsync.render.subprojects import front_page, subprojects
+
+FRONT_PAGE, AT_THE_TOP = "README.md", (".nojekyll",)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a project's files are among the ``paths`` of a data branch, or of a folder like it.
+
+    ``folder`` is empty for the project at the top, ``NAME/`` for a subproject.
+    """
+
+    paths: Iterable[str]
+    read_any: Callable[[str], bytes | None]
+    folder: str
+
+    @classmethod
+    def of(
+        cls, paths: Iterable[str], read: Callable[[str], bytes | None], name: str | None
+    ) -> Place:
+        """The place of the subproject ``name``, or of the project at the top."""
+        return cls(paths, read, f"{name}/" if name else "")
+
+    def read(self, name: str) -> bytes | None:
+        """One of the project's files, ``None`` where there is none yet."""
+        return self.read_any(self.folder + name)
+
+    def owns(self, path: str) -> bool:
+        """Whether a file of the branch is this project's to write and to remove."""
+        return path.startswith(self.folder) and is_owned(path.removeprefix(self.folder))
+
+    def holds_coverage(self) -> bool:
+        """Whether this project was published here before, by a tool of this layout."""
+        return holds_coverage(self.read("data.json"), self.read("endpoint.json"))
+
+    def is_covsyncs(self) -> bool:
+        """Whether covsync published any project here before."""
+        names = ["", *(f"{name}/" for name in subprojects(self.paths))]
+        return any(source_of(self.read_any(f"{name}data.json")) for name in names)
+
+    def whole(self, files: Mapping[str, bytes]) -> dict[str, bytes]:
+        """A project's ``files`` where they belong, and the page that lists all subprojects."""
+        placed = {self.folder + path: content for path, content in files.items()}
+        for path in AT_THE_TOP:
+            placed[path] = placed.pop(self.folder + path)
+        own_page = None if self.folder else files[FRONT_PAGE]
+        page = front_page(own_page or self.read_any(FRONT_PAGE), self.figures(placed))
+        return {**placed, FRONT_PAGE: page}
+
+    def figures(self, placed: Mapping[str, bytes]) -> dict[str, str]:
+        """The percentage of each subproject by name, with what ``placed`` is to bring."""
+        names = subprojects([*self.paths, *placed])
+        endpoints = (f"{name}/endpoint.json" for name in names)
+        told = (message_of(placed.get(path) or self.read_any(path)) for path in endpoints)
+        return {name: figure for name, figure in zip(names, told, strict=True) if figure}
+
+
+def propose(
+    publication: Publication, tip: Tip, config: Config, repository: Repository
+) -> Proposal | NothingToDo:
+    """The publication on top of ``tip``, unless that tells this coverage or newer already.
+
+    Raises ``CovsyncError`` where the branch holds what is not covsync's to overwrite.
+    """
+    place = Place.of(tip.entries, tip.read, config.subproject)
+    data, history = place.read("data.json"), place.read("history.jsonl")
+    repeated = publication.repeated(data, history)
+    if repeated is not None and not tip.changes(place.whole(repeated), place.owns):
+        return NothingToDo(f"tells this coverage already ({publication.figure()})")
+    if config.history == "auto":
+        replaces_history = not tip.commit or (tip.parents == 0 and tip.by_covsync)
+    else:
+        replaces_history = config.history == "single"
+    message = f"{config.message}\n\nSource-Commit: {publication.source.commit}\n"
+    source = source_of(data)
+    if source is not None and repository.precedes(publication.source, source):
+        files = publication.joined(history or b"", place.read("endpoint.json"))
+        placed = {place.folder + path: content for path, content in files.items()}
+        changes = tip.changes(placed, lambda _: False)
+        reason = f"tells the newer commit {source.commit[:10]} ({publication.figure()} is history)"
+        if not changes:
+            return NothingToDo(reason)
+        return Proposal(placed, changes, replaces_history, message, source.committed_at, reason)
+    _refuse_foreign(place, config.branch)
+    files = place.whole(publication.files(history or b""))
+    return Proposal(
+        files,
+        tip.changes(files, place.owns),
+        replaces_history,
+        message,
+        publication.source.committed_at,
+    )
+
+
+def _refuse_foreign(place: Place, branch: str) -> None:
+    """A branch, or a folder of it, that something else lives in is not taken for coverage."""
+    top = Place(place.paths, place.read_any, "")
+    is_known = top.holds_coverage() or bool(place.figures({}))
+    is_taken = any(path.startswith(place.folder) for path in place.paths)
+    if place.folder and is_taken and not place.holds_coverage():
+        raise CovsyncError(
+            f"{place.folder} on {branch} holds other files, and no coverage data: they would be "
+            "overwritten",
+            "Give the key `subproject` another name.",
+        )
+    if not is_known and any(True for _ in place.paths):
+        raise CovsyncError(
+            f"{branch} holds other files, and no coverage data: they would be overwritten",
+            "Name another branch for the data with --branch, such as covsync-data.",
+        )

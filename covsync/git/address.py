@@ -1,0 +1,99 @@
+"""Where a remote is, apart from the secrets that open it."""
+
+from __future__ import annotations
+
+import base64
+import re
+from dataclasses import dataclass
+from urllib.parse import unquote, urlsplit
+
+from covsync.errors import CovsyncError
+
+WEB = ("http://", "https://")
+HELPER = (
+    '!f() { test "$1" = get && printf "username=%s\\npassword=%s\\n" '
+    '"$COVSYNC_URL_USERNAME" "$COVSYNC_URL_PASSWORD"; }; f'
+)
+# Who a token's owner is the hosts read from the token; two of them ask for a name of their choice.
+TOKEN_USERS = {"gitlab": "gitlab-ci-token", "bitbucket": "x-token-auth"}
+TOKEN_USER = "x-access-token"  # noqa: S105 - a user's name
+Setting = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A remote's URL; of an http(s) one, user and password are taken out of it.
+
+    A ``token`` opens an http(s) remote in place of whatever else git would send there.
+    """
+
+    url: str
+    username: str | None = None
+    password: str | None = None
+    token: str | None = None
+
+    @classmethod
+    def of(cls, url: str, token: str | None = None) -> Address:
+        """The address ``url``, of which only http(s) takes the ``token``.
+
+        Raises ``CovsyncError`` for a URL that names a program to run, and a token that is none.
+        """
+        if re.match(r"[A-Za-z0-9+.-]*::", url):
+            raise CovsyncError(
+                "the remote's URL names a transport program, which covsync does not run",
+                "Use an https, ssh or file URL.",
+            )
+        if token and not (token.isascii() and token.isprintable() and " " not in token):
+            raise CovsyncError(
+                "COVSYNC_TOKEN holds a space, a line end or other characters that no token has",
+                "Set it to the token alone.",
+            )
+        if not url.startswith(WEB):
+            return cls(url)
+        parts = urlsplit(url)
+        user, _, host = parts.netloc.rpartition("@")
+        username, colon, password = user.partition(":")
+        return cls(
+            parts._replace(netloc=host).geturl() if user else url,
+            unquote(username) if user else None,
+            unquote(password) if colon else None,
+            token or None,
+        )
+
+    def settings(self) -> list[Setting]:
+        """The settings by which git gets the credentials, when asked."""
+        if self.token:
+            # As a checkout in CI leaves its own; the empty value first takes away all others.
+            header = f"http.{self.url}.extraheader"
+            return [(header, ""), (header, f"Authorization: Basic {self._basic()}")]
+        if self.username is None:
+            return []
+        scope = f"credential.{urlsplit(self.url).scheme}://{urlsplit(self.url).netloc}"
+        if self.password is None:
+            return [(f"{scope}.username", self.username)]
+        return [(f"{scope}.helper", ""), (f"{scope}.helper", HELPER)]
+
+    def environ(self) -> dict[str, str]:
+        """What the helper among ``settings`` answers."""
+        if self.password is None or self.token:
+            return {}
+        return {
+            "COVSYNC_URL_USERNAME": self.username or "",
+            "COVSYNC_URL_PASSWORD": self.password,
+        }
+
+    def redacted(self, text: str) -> str:
+        """``text`` without this address's secrets, nor any user's name or password in a URL."""
+        for secret in (self._basic(), self.token, self.password):
+            if secret:
+                text = text.replace(secret, "***")
+        return re.sub(r"(?<=://)[^/@\s'\"]+@", "***@", text)
+
+    def _basic(self) -> str:
+        """The token as HTTP's basic authentication has it, with the user's name if one is given."""
+        if not self.token:
+            return ""
+        host = urlsplit(self.url).hostname or ""
+        known = (user for name, user in TOKEN_USERS.items() if name in re.split(r"[.-]", host))
+        user = self.username or next(known, TOKEN_USER)
+        return base64.b64encode(f"{user}:{self.token}".encode()).decode()

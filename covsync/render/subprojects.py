@@ -1,0 +1,43 @@
+"""Several projects on one data branch: each in a folder of its own, the front page lists them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from urllib.parse import quote
+
+from covsync.model import shown_name
+from covsync.render.table import escaped
+
+HEADING = b"# Repository Coverage\n"
+BEGIN, END = "<!-- covsync: subprojects -->", "<!-- /covsync: subprojects -->"
+SECTION = re.compile(rb"\n?%b.*%b\n" % (BEGIN.encode(), END.encode()), re.DOTALL)
+
+
+def subprojects(paths: Iterable[str]) -> list[str]:
+    """The folders among a branch's ``paths`` in which a project is published, in order."""
+    named = {path.partition("/")[0] for path in paths if path.count("/") == 1}
+    files = frozenset(paths)
+    return sorted(name for name in named if {f"{name}/data.json", f"{name}/endpoint.json"} & files)
+
+
+def front_page(page: bytes | None, figures: Mapping[str, str]) -> bytes:
+    """The branch's ``README.md`` with the list of subprojects, in place of what it listed before.
+
+    ``page`` is what it says besides, such as the report of a project at the top; ``figures`` are
+    the percentages by name, as each one's badge tells them.
+    """
+    rest = SECTION.sub(b"", HEADING if page is None else page)
+    if not figures:
+        return rest
+    lines = [BEGIN, "| Project | Coverage | Badge |", "| :--- | ---: | :--- |"]
+    lines += [_row(name, figure) for name, figure in sorted(figures.items())]
+    section = "\n".join([*lines, END])
+    return rest.rstrip(b"\n") + f"\n\n{section}\n".encode("utf-8", "surrogateescape")
+
+
+def _row(name: str, figure: str) -> str:
+    page = f"{quote(name, errors='surrogateescape')}/README.md"
+    badge = f"{quote(name, errors='surrogateescape')}/badge.svg"
+    shown = escaped(shown_name(name))
+    return f"| [{shown}]({page}) | {escaped(figure)}% | [![{shown}]({badge})]({page}) |"
