@@ -217,19 +217,26 @@ def _parsed(table: Mapping[object, object], where: str) -> dict[str, Any]:
         if key not in PARSERS or not isinstance(key, str):
             import difflib
 
-            near = difflib.get_close_matches(str(key), PARSERS, n=1)
+            told = key if isinstance(key, str) else _shown(key)
+            near = difflib.get_close_matches(told, PARSERS, n=1)
             raise CovsyncError(
-                f"unknown key {str(key)!r} in {where}",
+                f"unknown key {told!r} in {where}",
                 f"Did you mean {near[0]!r}?" if near else f"The keys are: {', '.join(PARSERS)}.",
             )
         try:
             values[key] = PARSERS[key](value)
         except ValueError as error:
-            shown = str(value) if isinstance(value, Decimal) else repr(value)
             raise CovsyncError(
-                f"{key} = {shown} in {where} is not valid", f"Expected: {error}."
+                f"{key} = {_shown(value)} in {where} is not valid", f"Expected: {error}."
             ) from None
     return values
+
+
+def _shown(value: object) -> str:
+    try:
+        return str(value) if isinstance(value, Decimal) else repr(value)
+    except ValueError:  # Python writes no number of more than 4300 digits
+        return "a number of thousands of digits"
 
 
 def _read(path: Path) -> str | None:
@@ -251,7 +258,7 @@ def parsed_toml(text: str, path: Path) -> dict[str, Any]:
         import tomli as tomllib
     try:
         return tomllib.loads(text, parse_float=Decimal)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, ArithmeticError, RecursionError) as error:
         raise CovsyncError(f"{path.name} is not valid TOML: {error}", "Mend the file.") from None
 
 
@@ -272,8 +279,8 @@ def parsed_yaml(text: str, path: Path) -> dict[Any, Any]:
 
     try:
         document = yaml.safe_load(text)
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
-        reason = " ".join(str(error).split())
+    except Exception as error:  # noqa: BLE001 - PyYAML lets a bad tag's own errors through
+        reason = " ".join(str(error).split()) or type(error).__name__
         raise CovsyncError(f"{path.name} is not valid YAML: {reason}", "Mend the file.") from None
     if document is None:
         return {}

@@ -25,6 +25,11 @@ def printable(text: str) -> str:
     return "".join(char if char.isprintable() or char == "\n" else "?" for char in text)
 
 
+def _line(text: str) -> str:
+    """``text`` on one line: what a name in it holds begins no line of its own."""
+    return text.replace("\n", "?")
+
+
 @dataclass(frozen=True, slots=True)
 class Console:
     """Where a command says things: results on stdout, notes and errors on stderr."""
@@ -37,17 +42,17 @@ class Console:
 
     def note(self, text: str) -> None:
         """Something worth knowing beside the result."""
-        _write(sys.stderr, f"covsync: note: {text}", "yellow")
+        _write(sys.stderr, f"covsync: note: {_line(text)}", "yellow")
 
     def warning(self, message: str, fix: str) -> None:
         """What went wrong but shall not count, and on the next line what to do about it."""
-        _write(sys.stderr, f"covsync: warning: {message}", "yellow")
+        _write(sys.stderr, f"covsync: warning: {_line(message)}", "yellow")
         _write(sys.stderr, f"  {fix}", None)
 
     def detail(self, text: str) -> None:
         """Something only ``--verbose`` shows."""
         if self.verbose:
-            _write(sys.stderr, f"covsync: {text}", None)
+            _write(sys.stderr, f"covsync: {_line(text)}", None)
 
     def traceback(self) -> None:
         """Where the error comes from that is being handled, for ``--debug``."""
@@ -57,7 +62,7 @@ class Console:
 
     def error(self, message: str, fix: str) -> None:
         """What is wrong, and on the next line what to do about it."""
-        _write(sys.stderr, f"covsync: error: {message}", "red")
+        _write(sys.stderr, f"covsync: error: {_line(message)}", "red")
         _write(sys.stderr, f"  {fix}", None)
 
 

@@ -350,3 +350,46 @@ def test_an_untracked_source_is_never_published(shapes: Checkout) -> None:
         "omit",
     )
     assert shapes.git("ls-remote", "origin") == ""
+
+
+def test_a_style_sheet_that_git_does_not_track_is_never_published(shapes: Checkout) -> None:
+    """coverage.py would copy it among the pages, whatever it is."""
+    (shapes.folder.parent / "secrets").write_text("password = hunter2\n")
+    for name in ("../secrets", ".git/config"):
+        settings = BRANCHES + f'[tool.coverage.html]\nextra_css = "{name}"\n'
+        shapes.write({"pyproject.toml": settings})
+        _tells(shapes.covsync("push"), 1, "extra_css", "leave the setting out")
+    assert shapes.git("ls-remote", "origin") == ""
+    shapes.write(
+        {"pyproject.toml": settings.replace(".git/config", "own.css"), "own.css": "a {}\n"}
+    )
+    shapes.commit()
+    assert shapes.covsync("push").status == 0
+    assert Checkout(shapes.folder.parent / "remote.git").git("show", "covsync-data:htmlcov/own.css")
+
+
+def test_a_submodules_source_belongs_to_its_own_repository(shapes: Checkout) -> None:
+    shapes.git(
+        "-c",
+        "protocol.file.allow=always",
+        "submodule",
+        "--quiet",
+        "add",
+        str(shapes.folder),
+        "part",
+    )
+    shapes.write({"pyproject.toml": "[tool.coverage.run]\n"})
+    shapes.write({"test_shapes.py": "import part.shapes\nimport shapes\n"})
+    shapes.commit()
+    shapes.coverage("run", "test_shapes.py")
+    _tells(
+        shapes.covsync("push"),
+        1,
+        "part/shapes.py is measured but belongs to a submodule, another repository",
+        "Publish it from there",
+    )
+
+
+def test_gits_own_folder_is_no_project(shapes: Checkout) -> None:
+    inside = Checkout(shapes.folder / ".git")
+    _tells(inside.covsync("push"), 1, "is git's own folder", "Run covsync in the checkout")

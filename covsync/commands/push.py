@@ -21,7 +21,7 @@ from covsync.git.repository import check_branch
 from covsync.measure.data_file import Kind, recognise
 from covsync.measure.html import html_pages
 from covsync.measure.measurement import measured
-from covsync.model import Links, Report
+from covsync.model import Links, Report, shown_name
 from covsync.render.publication import Publication
 
 MARKS = {"add": "+", "update": "~", "remove": "-"}
@@ -150,7 +150,7 @@ def _tell(
 
 
 def _listing(changes: Iterable[Change]) -> str:
-    return "\n".join(f"{MARKS[change.verb]} {change.path}" for change in changes)
+    return "\n".join(f"{MARKS[change.verb]} {shown_name(change.path)}" for change in changes)
 
 
 def _write(publication: Publication, folder: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import re
 from dataclasses import dataclass
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from covsync.errors import CovsyncError
 
@@ -31,6 +31,7 @@ class Address:
     username: str | None = None
     password: str | None = None
     token: str | None = None
+    secrets: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, url: str, token: str | None = None) -> Address:
@@ -50,7 +51,13 @@ class Address:
             )
         if not url.startswith(WEB):
             return cls(url)
-        parts = urlsplit(url)
+        try:
+            parts = urlsplit(url)
+        except ValueError:  # its words hold the URL, and so the password
+            raise CovsyncError(
+                "the remote's URL is not one that can be read",
+                "Write what is special in its user or password as %XX, such as %5B for [.",
+            ) from None
         user, _, host = parts.netloc.rpartition("@")
         username, colon, password = user.partition(":")
         return cls(
@@ -58,6 +65,7 @@ class Address:
             unquote(username) if user else None,
             unquote(password) if colon else None,
             token or None,
+            tuple(filter(None, {unquote(password), password, quote(unquote(password), safe="")})),
         )
 
     def settings(self) -> list[Setting]:
@@ -84,10 +92,10 @@ class Address:
 
     def redacted(self, text: str) -> str:
         """``text`` without this address's secrets, nor any user's name or password in a URL."""
-        for secret in (self._basic(), self.token, self.password):
+        for secret in (self._basic(), self.token, *sorted(self.secrets, key=len, reverse=True)):
             if secret:
                 text = text.replace(secret, "***")
-        return re.sub(r"(?<=://)[^/@\s'\"]+@", "***@", text)
+        return re.sub(r"(?<=://)[^/\s]+@", "***@", text)
 
     def _basic(self) -> str:
         """The token as HTTP's basic authentication has it, with the user's name if one is given."""

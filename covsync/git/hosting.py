@@ -31,6 +31,7 @@ NAMED_AFTER = {
 }
 REPORT = "htmlcov/index.html"
 PAGE = "README.md"
+HOST = re.compile(r"[\w.-]+|\[[0-9A-Fa-f:.]+\]")
 PREVIEW = "https://htmlpreview.github.io/?"
 
 
@@ -58,13 +59,15 @@ def web_address(url: str) -> WebAddress | None:
         except ValueError:
             return None
         host = f"[{host}]" if ":" in host else host
-    if scheme not in ("http", "https", "ssh", "git", "git+ssh", "ssh+git") or not host:
+    if scheme not in ("http", "https", "ssh", "git", "git+ssh", "ssh+git") or not HOST.fullmatch(
+        host
+    ):
         return None
     if scheme in ("http", "https"):
         base = f"{scheme}://{host.lower()}" + (f":{port}" if port else "")
     else:
         base = f"https://{host.lower()}"
-    path = re.sub(r"(\.git)?/*$", "", unquote(path).strip("/"))
+    path = re.sub(r"(\.git)?/*$", "", unquote(path, errors="surrogateescape").strip("/"))
     if host.lower() == "ssh.github.com":
         return WebAddress("https://github.com", "github.com", path)
     if host.lower() == "altssh.gitlab.com":
@@ -132,11 +135,11 @@ class _Places:
 
 
 def _places(hosting: str, address: WebAddress, branch: str) -> _Places:
-    root = f"{address.base}/{quote(address.path, safe='/~')}"
+    root = f"{address.base}/{_quoted(address.path, '/~')}"
     if hosting == "github":
         raw = f"{root}/raw/{branch}/{{path}}"
         if address.host == "github.com":
-            raw = f"https://raw.githubusercontent.com/{quote(address.path)}/{branch}/{{path}}"
+            raw = f"https://raw.githubusercontent.com/{_quoted(address.path)}/{branch}/{{path}}"
         return _Places(f"{root}/blob/{branch}/{{path}}", raw, f"{root}/tree/{branch}")
     if hosting == "gitlab":
         at = f"{root}/-"
@@ -152,11 +155,15 @@ def _places(hosting: str, address: WebAddress, branch: str) -> _Places:
     return _data_center_places(address, branch)
 
 
+def _quoted(path: str, safe: str = "/") -> str:
+    return quote(path, safe=safe, errors="surrogateescape")
+
+
 def _data_center_places(address: WebAddress, branch: str) -> _Places:
     """Bitbucket on a server of one's own has other addresses than bitbucket.org."""
     project, _, name = address.path.removeprefix("scm/").partition("/")
     owner = f"users/{project[1:]}" if project.startswith("~") else f"projects/{project}"
-    root = f"{address.base}/{quote(owner)}/repos/{quote(name)}"
+    root = f"{address.base}/{_quoted(owner)}/repos/{_quoted(name)}"
     at = f"?at=refs%2Fheads%2F{branch.replace('/', '%2F')}"
     return _Places(f"{root}/browse/{{path}}{at}", f"{root}/raw/{{path}}{at}", f"{root}/browse{at}")
 

@@ -78,10 +78,10 @@ class Scratch:
         try:
             output, error = running.communicate(timeout=LONGEST_SECONDS)
         except subprocess.TimeoutExpired:
-            _end(running)
+            _end(running.proc)
             return Answer(128, b"", f"git {arguments[0]} timed out after {LONGEST_SECONDS} seconds")
         except BaseException:
-            _end(running)
+            _end(running.proc)
             raise
         return Answer(running.returncode, output, self.address.redacted(os.fsdecode(error)))
 
@@ -101,9 +101,11 @@ class Scratch:
 
 
 def _end(running: subprocess.Popen[bytes]) -> None:
-    """Ends a git command, which then ends what it started, and waits for that."""
+    """Ends a git command, which then ends what it started, and waits for it alone."""
+    for pipe in filter(None, (running.stdout, running.stderr)):
+        pipe.close()  # a server's hook may hold the other end for long
     running.terminate()
-    running.communicate()
+    running.wait()
 
 
 @contextmanager

@@ -73,7 +73,13 @@ def _file_report(path: str, entry: Mapping[str, Any], *, has_branches: bool) -> 
         executed_branches=_branches(entry, "executed_branches", where) if has_branches else (),
     )
     listed = (set(report.executed_lines) | set(report.missing_lines)) - set(report.excluded_lines)
-    if len(report.missing_lines) != report.totals.missing or len(listed) < report.totals.statements:
+    missing, branches = set(report.missing_lines), set(report.missing_branches)
+    if (
+        len(missing) != report.totals.missing
+        or len(report.missing_lines) != len(missing)
+        or len(branches) != report.totals.missing_branches
+        or len(listed) < report.totals.statements
+    ):
         raise MalformedError(f"{where} lists other lines than it counts")
     return report
 
@@ -98,7 +104,11 @@ def _totals(value: object, where: str, *, has_branches: bool) -> Totals:
     if totals.missing > totals.statements or totals.missing_branches > totals.branches:
         raise MalformedError(f"{where} misses more than there is")
     told = summary.get("percent_covered")
-    if not isinstance(told, (int, float)) or abs(told - float(totals.percent_covered)) > ROUNDING:
+    if (
+        not isinstance(told, (int, float))
+        or not 0 <= told <= 100
+        or abs(told - float(totals.percent_covered)) > ROUNDING
+    ):
         raise MalformedError(f"{where}.percent_covered is not what its counts make")
     return totals
 

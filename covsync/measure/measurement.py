@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
+import math
 import os
 import sqlite3
 import sys
@@ -84,9 +85,10 @@ def measured(
                 configured.load()
                 reporter = _placed(configured, path, tree, scratch)
                 names = _reported(reporter, tree)
-                _refuse_missing_plugins(reporter, names)
                 if only_tracked:
                     _refuse_untracked(names, tree)
+                _refuse_missing(configured, names, tree)
+                _refuse_missing_plugins(reporter, names)
                 if not names:
                     raise NoDataError(f"{path} holds no measured files", HOW_TO_MEASURE)
                 document = _analysed(reporter, names, scratch)
@@ -128,12 +130,15 @@ def _placed(loaded: Coverage, path: Path, tree: WorkTree, scratch: Path) -> Cove
         mapped.combine([os.fspath(path)], strict=True, keep=True)
     data = mapped.get_data()
     stands_for = place(_reported(mapped, tree), tree)
+    if not loaded.get_option("run:relative_files"):  # then coverage.py asks for absolute names
+        stands_for = {name: os.path.join(tree.folder, to) for name, to in stands_for.items()}
     if all(name == here for name, here in stands_for.items()):
         return mapped
     moved = CoverageData(basename=os.fspath(scratch / "moved"))
     moved.update(data, map_path=lambda name: stands_for.get(name, name))
     moved.write()
-    moved.close()
+    if hasattr(moved, "close"):  # coverage.py 7.10.3 has it
+        moved.close()
     reporter = Coverage(data_file=os.fspath(scratch / "moved"))
     reporter.load()
     return reporter
@@ -153,6 +158,18 @@ def _reported(loaded: Coverage, tree: WorkTree) -> list[str]:
         return not (isinstance(omit, list) and fits_any(path, omit, tree.folder))
 
     return sorted(filter(is_reported, loaded.get_data().measured_files()))
+
+
+def _refuse_missing(configured: Coverage, names: list[str], tree: WorkTree) -> None:
+    """As coverage.py does, but before it has opened the database once a name."""
+    if configured.get_option("report:ignore_errors"):
+        return
+    for name in names:
+        if not os.path.lexists(os.path.join(tree.folder, name)):
+            here = os.path.relpath(os.path.join(tree.folder, name), tree.folder)
+            raise NothingToJudgeError(
+                f"the data does not match the code: No source for code: {here!r}", MEASURE_AGAIN
+            )
 
 
 def _refuse_missing_plugins(reporter: Coverage, names: list[str]) -> None:
@@ -192,7 +209,9 @@ def _refuse_untracked(names: list[str], tree: WorkTree) -> None:
 def _document(path: Path, tree: WorkTree) -> dict[str, Any]:
     """A ``coverage json`` file's content, its files named as in this repository."""
     try:
-        document = json.loads(path.read_bytes(), parse_constant=_refuse_constant)
+        document = json.loads(
+            path.read_bytes(), parse_constant=_refuse_constant, parse_float=_finite
+        )
     except (ValueError, RecursionError) as error:
         raise CovsyncError(
             f"{path} is not valid JSON: {error}", "Write it again: coverage json"
@@ -212,6 +231,10 @@ def _document(path: Path, tree: WorkTree) -> dict[str, Any]:
         if isinstance(document.get("meta"), dict):
             document["meta"].pop("timestamp", None)
     return document  # type: ignore[no-any-return]
+
+
+def _finite(text: str) -> float:
+    return float(text) if math.isfinite(float(text)) else _refuse_constant(text)
 
 
 def _refuse_constant(text: str) -> NoReturn:

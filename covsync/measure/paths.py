@@ -39,6 +39,8 @@ def place(names: Iterable[str], tree: WorkTree) -> Mapping[str, str]:
     if foreign:
         found = _by_tail(sorted(foreign), tree.tracked, alone=not placed)
         placed |= {name: os.path.join(tree.top, path) for name, path in found.items()}
+        for path in found.values():  # a link among the tracked may lead outside
+            inside_work_tree(os.path.join(tree.top, path), tree)
     return placed
 
 
@@ -49,9 +51,11 @@ def inside_work_tree(name: str, tree: WorkTree) -> str | None:
     name that a system with other separators wrote. Raises ``CovsyncError`` where a path lies in
     the work tree by its name, but leads out of it.
     """
+    if not _can_be_a_path(name):
+        return None
     by_name = os.path.normpath(os.path.join(tree.folder, name))
     real = os.path.realpath(by_name)
-    if "\0" in name or (not _below(by_name, tree.top) and not _below(real, tree.top)):
+    if not _below(by_name, tree.top) and not _below(real, tree.top):
         return None
     if re.search(r"\\|^[A-Za-z]:", name) and not os.path.lexists(by_name):
         return None
@@ -62,6 +66,13 @@ def inside_work_tree(name: str, tree: WorkTree) -> str | None:
             "Measure this project's sources only: set coverage.py's [run] source or omit.",
         )
     return relative
+
+
+def _can_be_a_path(name: str) -> bool:
+    try:
+        return b"\0" not in os.fsencode(name)
+    except UnicodeEncodeError:
+        return False
 
 
 def _below(path: str, top: object) -> bool:

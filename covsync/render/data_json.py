@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import datetime, timezone
 
 from covsync.model import Report, Source
 
 SCHEMA = 1
+COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
 def data_json(report: Report, source: Source, coverage_path: str) -> bytes:
@@ -34,7 +36,9 @@ def source_of(text: bytes | None) -> Source | None:
     try:
         stamp = json.loads(text or b"")["covsync"]
         at = datetime.fromisoformat(stamp["committed_at"].replace("Z", "+00:00"))
-        return Source(str(stamp["commit"]), int(at.timestamp()))
+        source = Source(stamp["commit"], int(at.timestamp()))
+        known = COMMIT.fullmatch(source.commit) and source.committed_at >= 0
+        return source if known and iso_time(source.committed_at) else None
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError):
         return None
 

@@ -66,7 +66,7 @@ def _points(history: bytes) -> list[tuple[datetime, float]]:
             entry = json.loads(line)
             at = datetime.strptime(entry["committed_at"], "%Y-%m-%dT%H:%M:%S%z")
             percent = float(entry["percent_covered"])
-        except (ValueError, TypeError, KeyError, RecursionError):
+        except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
             continue
         if isfinite(percent) and 0 <= percent <= 100:
             points.append((at, percent))

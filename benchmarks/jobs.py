@@ -1,0 +1,124 @@
+"""What is measured, in the order of a round, and what it should take."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from datasets import Project
+
+BARE = "python -c pass"
+REPORT = "coverage report --fail-under"
+JSON = "coverage json"
+MARKDOWN = "coverage report --format=markdown"
+HTML = "coverage html --skip-empty"
+REPORTS = "json, markdown and html together"
+CHECK_COLD = "check, cold"
+CHECK_STORE = "check, nothing changed, store only"
+CHECK_SNAPSHOT = "check, nothing changed, snapshot"
+CHECK_CHANGED = "check, 10 files changed"
+PUSH_COLD = "push, cold"
+PUSH_AGAIN = "push, already published"
+PUSH_CHANGED = "push, 10 files changed"
+
+
+@dataclass(frozen=True)
+class Job:
+    """A command, and what makes the state it starts from; the latter is not measured."""
+
+    name: str
+    command: tuple[str, ...]
+    prepare: tuple[Callable[[], object], ...] = ()
+
+
+@dataclass(frozen=True)
+class Target:
+    """A bound on a job, as a ratio to what another job took in the same run.
+
+    The bound is the least speed-up where ``faster``, else the most of the other's figure. It is
+    about peak memory where ``memory``, else about time.
+    """
+
+    job: str
+    against: str
+    bound: float
+    faster: bool = False
+    memory: bool = False
+
+
+def _faster(job: str, bound: float) -> Target:
+    return Target(job, REPORT, bound, faster=True)
+
+
+TARGETS = {
+    "small": (
+        _faster(CHECK_SNAPSHOT, 4),
+        _faster(CHECK_STORE, 4),
+        Target(CHECK_SNAPSHOT, BARE, 10),
+        Target(CHECK_STORE, BARE, 10),
+    ),
+    "django": (
+        _faster(CHECK_SNAPSHOT, 40),
+        _faster(CHECK_STORE, 40),
+        _faster(CHECK_CHANGED, 15),
+        Target(CHECK_COLD, REPORT, 0.7),
+        Target(PUSH_COLD, REPORTS, 0.55),
+        Target(PUSH_AGAIN, REPORTS, 0.05),
+        Target(PUSH_CHANGED, REPORTS, 0.35),
+    ),
+    "large": (
+        _faster(CHECK_SNAPSHOT, 150),
+        _faster(CHECK_STORE, 150),
+        Target(CHECK_COLD, REPORT, 1, memory=True),
+        Target(CHECK_SNAPSHOT, REPORT, 0.2, memory=True),
+        Target(CHECK_STORE, REPORT, 0.2, memory=True),
+    ),
+}
+
+
+def jobs(project: Project, *, with_reports: bool) -> list[Job]:
+    """The jobs of a round; ``with_reports`` those too that write whole reports."""
+    output = project.folder / "output"
+
+    def coverage(*arguments: str) -> tuple[str, ...]:
+        return (project.python, "-m", "coverage", *arguments)
+
+    def covsync(*arguments: str) -> tuple[str, ...]:
+        return (project.python, "-m", "covsync", *arguments)
+
+    def start_anew() -> None:
+        project.switch("main")
+        shutil.rmtree(project.stored(), ignore_errors=True)
+        shutil.rmtree(output, ignore_errors=True)
+        output.mkdir()
+
+    def change() -> None:
+        project.switch("changed")
+
+    def record() -> None:
+        project(*covsync("record"))
+
+    check = covsync("check", "--fail-under=1")
+    checks = [
+        Job(CHECK_COLD, check, (start_anew,)),
+        Job(CHECK_STORE, check),
+        Job(CHECK_SNAPSHOT, check, (record,)),
+        Job(CHECK_CHANGED, check, (change,)),
+    ]
+    report = Job(REPORT, coverage("report", "--fail-under=1"))
+    bare = Job(BARE, (project.python, "-c", "pass"), (start_anew,))
+    if not with_reports:
+        return [bare, report, *checks]
+    push = covsync("push")
+    return [
+        bare,
+        report,
+        Job(JSON, coverage("json", "-o", str(output / "coverage.json"))),
+        Job(MARKDOWN, coverage("report", "--format=markdown")),
+        Job(HTML, coverage("html", "--skip-empty", "-d", str(output / "html"))),
+        *checks,
+        Job(PUSH_COLD, push, (start_anew, project.clear_remote)),
+        Job(PUSH_AGAIN, push),
+        Job(PUSH_CHANGED, push, (change,)),
+    ]
