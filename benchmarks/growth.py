@@ -1,6 +1,6 @@
 """How large the data branch grows: covsync's histories beside `coverage html` and `git commit`.
 
-    python benchmarks/growth.py
+    python benchmarks/growth.py [--names unique]
 
 A made-up project, the same at every run, is published 300 times, with two of its files edited,
 committed and measured in between. Three CI jobs publish it, always from a fresh clone:
@@ -10,6 +10,8 @@ committed and measured in between. Three CI jobs publish it, always from a fresh
 
 Compared are the bytes of a clone of the branch, after `git gc` on the server. The minute that
 coverage.py stamps on plain's pages is set to the commit's, as hours lie between real publications.
+git looks for a page's older version by the end of its name, and finds fewer where many end alike,
+as in a Django project. Names that all differ (`--names unique`) are the best case for plain.
 """
 
 from __future__ import annotations
@@ -34,15 +36,20 @@ SETTINGS = '[tool.coverage.run]\nbranch = true\nrelative_files = true\nsource = 
 # Nine functions of ten are called, and not every branch of theirs is taken.
 DRIVER = """\
 import importlib, inspect, pkgutil, shop, zlib
-for _, name, _ in pkgutil.iter_modules(shop.__path__, "shop."):
+for _, name, _ in pkgutil.walk_packages(shop.__path__, "shop."):
     for called, function in inspect.getmembers(importlib.import_module(name), inspect.isfunction):
         chance = zlib.crc32(f"{name}.{called}".encode())
         for value in (3, 60, chance % 2000) if chance % 10 else ():
             function(value, [chance % 7, chance % 40, chance % 200])
 """
-WORDS = """account address basket batch bonus budget carrier cart claim coupon credit customer day
-delivery deposit discount invoice label ledger limit margin order parcel payment price product quota
-rate receipt refund region route season shelf stock supplier tax tier total voucher week"""
+PARTS = ("__init__", "admin", "api", "apps", "forms", "models", "signals", "tasks", "urls", "views")
+WORDS = """account address agent alarm asset auction audit badge basket batch bonus branch budget
+carrier cart catalog channel claim client color contract coupon credit crew currency customer day
+delivery deposit depot device discount dock draft event expense factor fee fleet gift goal invoice
+journal key label lead ledger limit loan lot margin market member merge method notice offer order
+owner pallet parcel partner patch payment permit picture plan price product profile quota quote rate
+receipt record refund region review route scale season shelf stock supplier survey tax team
+ticket tier token total tour unit vendor visit voucher week zone"""
 NOUNS = WORDS.split()
 
 
@@ -96,16 +103,23 @@ def run(folder: Path, *command: str, at: int = 0) -> str:
     return subprocess.check_output(command, cwd=folder, env=os.environ | dates, text=True)
 
 
-def versions(folder: Path, publications: int, files: int) -> Iterator[int]:
+def source(number: int, names: str) -> str:
+    """A source's path: as in a Django project, or with a file name that no other has."""
+    if names == "unique":
+        return f"shop/{NOUNS[number % len(NOUNS)]}{number // len(NOUNS) or ''}.py"
+    return f"shop/{NOUNS[number // len(PARTS)]}/{PARTS[number % len(PARTS)]}.py"
+
+
+def versions(folder: Path, publications: int, files: int, names: str) -> Iterator[int]:
     """Makes the project's versions, each tagged and with its coverage data beside."""
     author, project = Author(9), folder / "project"
     run(folder, "git", "init", "--quiet", "project")
-    (project / "shop").mkdir()
-    modules = {f"shop/module_{number:03}.py": author.module() for number in range(files)}
+    modules = {source(number, names): author.module() for number in range(files)}
     others = {"shop/__init__.py": [""], "test_shop.py": [DRIVER], "pyproject.toml": [SETTINGS]}
     changed = modules | others
     for number in range(1, publications + 1):
         for path, parts in changed.items():
+            (project / path).parent.mkdir(parents=True, exist_ok=True)
             (project / path).write_text("\n\n".join(parts))
         run(project, "git", "add", ".")
         run(project, "git", "commit", "--quiet", "--message", "Change the shop", at=number)
@@ -154,7 +168,7 @@ def clone_size(folder: Path, job: str) -> int:
     return size
 
 
-def replay(folder: Path, publications: int, files: int) -> None:
+def replay(folder: Path, publications: int, files: int, names: str) -> None:
     """Publishes every version in all ways, and prints the sizes on the way and at the end."""
     for job in JOBS:
         run(folder, "git", "init", "--quiet", "--bare", f"{job}.git")
@@ -162,7 +176,7 @@ def replay(folder: Path, publications: int, files: int) -> None:
     shown, first = {1, publications // 4, publications // 2, publications}, 0
     print("publications       plain      append   / plain      single  / (first + history)")
     with ThreadPoolExecutor() as pool:
-        made = versions(folder, publications, files)
+        made = versions(folder, publications, files, names)
         following = next(made, None)
         while number := following:
             jobs = [pool.submit(publish, folder, job, number) for job in JOBS]
@@ -186,6 +200,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Measures how large the data branch grows.")
     parser.add_argument("--publications", type=int, default=300)
     parser.add_argument("--files", type=int, default=100)
+    parser.add_argument("--names", choices=("django", "unique"), default="django")
     for name in [name for name in os.environ if name.startswith(("GIT", "COV", "CI"))]:
         del os.environ[name]
     with tempfile.TemporaryDirectory(prefix="covsync-growth-") as folder:

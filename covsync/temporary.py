@@ -11,6 +11,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from covsync.errors import CovsyncError
+
 PREFIX = "covsync-"
 LOCK, NEW_LOCK, WORK = "in-use", "in-use.new", "work"
 # Between making a folder and locking it a moment passes, in which it is not yet abandoned.
@@ -24,7 +26,13 @@ def temporary_folder() -> Iterator[Path]:
     A process that is killed leaves its folder behind, but not the lock on it: by that the next
     one knows that nobody uses the folder any more, and removes it.
     """
-    _remove_abandoned(Path(tempfile.gettempdir()))
+    temporary = Path(tempfile.gettempdir())
+    if temporary == Path.cwd() and os.fspath(temporary) not in (os.environ.get("TMPDIR"), "/tmp"):  # noqa: S108
+        raise CovsyncError(  # Python's last resort, but that would be the user's checkout
+            "there is no folder for temporary files that can be written to",
+            "Point TMPDIR at one.",
+        )
+    _remove_abandoned(temporary)
     folder = Path(tempfile.mkdtemp(prefix=PREFIX))
     try:
         with (folder / NEW_LOCK).open("wb") as lock:

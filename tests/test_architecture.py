@@ -25,7 +25,7 @@ MAY_IMPORT = {
     "config": ("errors",),
     "model": (),
     "errors": (),
-    "temporary": (),
+    "temporary": ("errors",),
     "__init__": (),
 }
 ONLY_IMPORTER = {"coverage": "measure", "git": "git", "yaml": "config", "pathspec": "gate"}

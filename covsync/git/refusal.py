@@ -65,6 +65,12 @@ KNOWN = (
         1,
     ),
     (
+        r"No space left on device|Disk quota exceeded",
+        "there is no space left, here or on the remote ({last})",
+        "Make room in the temporary folder (TMPDIR) or on the server, and run it again.",
+        1,
+    ),
+    (
         r"branch is currently checked out|refusing to update checked out branch",
         "{branch} is checked out in the remote, which is not a bare repository",
         "Check out another branch there, or push to a bare repository.",

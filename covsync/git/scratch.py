@@ -43,6 +43,7 @@ QUIET_SETTINGS = (
 STALLED = {"GIT_HTTP_LOW_SPEED_LIMIT": "1", "GIT_HTTP_LOW_SPEED_TIME": "60"}
 # Longer than any publication takes: where a remote takes a connection and then says nothing.
 LONGEST_SECONDS = 900
+OLDEST_GIT = (2, 32)
 RETRY_AFTER = re.compile(r"<= Recv header: retry-after: *(.*\S)", re.IGNORECASE)
 
 
@@ -126,6 +127,7 @@ def scratch_repository(
             "Look at GIT_PYTHON_GIT_EXECUTABLE and PATH.",
         ) from error
 
+    _refuse_old_git(repository)
     address = Address.of(url, token)
     object_format = repository.object_format()
     theirs = _settings(ask(repository.top, "config", "--list", "-z", "--includes").output)
@@ -165,6 +167,15 @@ def scratch_repository(
         quiet = (*QUIET_SETTINGS, ("core.hooksPath", os.fspath(no_hooks)))
         options = tuple(word for key, value in quiet for word in ("-c", f"{key}={value}"))
         yield Scratch(Git(os.fspath(repository.top)), options, environ, address)
+
+
+def _refuse_old_git(repository: Repository) -> None:
+    """An older one would not understand how it is told what to do, and say something else."""
+    told = re.match(r"git version (\d+)\.(\d+)", ask(repository.top, "version").text())
+    if told and (int(told[1]), int(told[2])) < OLDEST_GIT:
+        raise CovsyncError(
+            f"git {told[1]}.{told[2]} is too old", "Install git {}.{} or newer.".format(*OLDEST_GIT)
+        )
 
 
 @contextmanager

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from covsync.errors import CovsyncError
 from covsync.measure.measurement import Measurement, explained
-from covsync.measure.paths import inside_work_tree
 from covsync.temporary import temporary_folder
 
 if TYPE_CHECKING:
@@ -49,7 +48,8 @@ def _refuse_untracked_style(measurement: Measurement) -> None:
     """coverage.py copies the file that ``[html] extra_css`` names, wherever it lies."""
     assert measurement.coverage is not None  # noqa: S101 - the caller has looked
     style, tree = measurement.coverage.get_option("html:extra_css"), measurement.tree
-    if isinstance(style, str) and inside_work_tree(style, tree) not in tree.tracked:
+    real = os.path.realpath(os.path.join(tree.folder, str(style)))
+    if style and os.path.relpath(real, tree.top) not in tree.tracked:
         raise CovsyncError(
             f"{style} (coverage.py's [html] extra_css) is not tracked by git, so it must not be "
             "published",
