@@ -31,7 +31,9 @@ from pathlib import Path
 
 JOBS, BRANCH = ("plain", "append", "single"), "covsync-data"
 FIRST, APART = datetime(2026, 1, 1, tzinfo=timezone.utc), timedelta(hours=6)
-GIT_SETTINGS = "[user]\nname = Test\nemail = test@localhost\n[gc]\nautoDetach = false\n"
+GIT_SETTINGS = (
+    "[user]\nname=Test\nemail=test@localhost\n[gc]\nautoDetach=no\n[advice]\ndetachedHead=no"
+)
 SETTINGS = '[tool.coverage.run]\nbranch = true\nrelative_files = true\nsource = ["shop"]\n'
 # Nine functions of ten are called, and not every branch of theirs is taken.
 DRIVER = """\

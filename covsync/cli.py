@@ -191,6 +191,8 @@ def _path(text: str) -> Path:
 def _check(parsed: argparse.Namespace) -> int:
     from covsync.commands.check import check
 
+    if parsed.fetch:
+        _clean_up_when_stopped()
     keys = ("data_file", "fail_under", "fail_under_file", "fail_under_diff")
     return check(
         Console(parsed.verbose),
@@ -249,10 +251,14 @@ def _clean_up_when_stopped() -> None:
     """Ends by an exception where CI stops a job, so that nothing is left running or lying."""
     import signal
 
+    signals = (signal.SIGTERM, signal.SIGHUP)
+
     def stop(number: int, _: object) -> NoReturn:
+        for each in signals:  # one is enough: the next would interrupt the cleaning up
+            signal.signal(each, signal.SIG_IGN)
         raise Stopped(number)
 
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in signals:
         if signal.getsignal(number) is signal.SIG_DFL:  # `nohup` ignores SIGHUP for a reason
             signal.signal(number, stop)
 

@@ -128,20 +128,42 @@ def test_a_stopped_job_stops_its_git_too(shapes: Checkout, remote: Path, tmp_pat
     assert "git push --porcelain" not in running or str(remote) not in running
 
 
+def test_a_job_that_is_stopped_at_any_moment_is_cleaned_up_after(
+    killing: Killing, shapes: Checkout
+) -> None:
+    """Also while it cleans up itself: what it leaves the next one removes."""
+    for pause in range(12):
+        pushing = subprocess.Popen(
+            ["covsync", "push", "--dry-run"],
+            cwd=shapes.folder,
+            env={**os.environ, "TMPDIR": str(killing.temporary)},
+            stdout=subprocess.DEVNULL,
+        )
+        time.sleep(0.2 + 0.05 * pause)
+        pushing.terminate()
+        pushing.wait()
+    assert killing.push(0) == 0
+    assert list(killing.temporary.iterdir()) == []
+
+
 def test_only_its_own_abandoned_folders_are_removed(killing: Killing) -> None:
     """What is in use, what is someone's, what is just being made, and what looks alike stays."""
-    abandoned, begun, young, alike, link = (
-        killing.temporary / f"covsync-{name}" for name in ("a", "b", "c", "d", "e")
+    abandoned, begun, young, alike, empty, link = (
+        killing.temporary / f"covsync-{name}" for name in ("a", "b", "c", "d", "e", "f")
     )
-    for folder in (abandoned, begun, young, alike):
-        (folder / "work").mkdir(parents=True)
+    for folder in (abandoned, begun, young, alike, empty):
+        folder.mkdir(mode=0o700)
     (abandoned / "in-use").touch()
+    (abandoned / "work").mkdir()
     (abandoned / "work" / "large").write_text("left")
-    (alike / "in-use").touch()
-    (alike / "notes.txt").write_text("someone's")
-    link.symlink_to(alike)
+    (alike / "work").mkdir()
+    (alike / "work" / "thesis.txt").write_text("someone's")
+    link.symlink_to(abandoned)
+    for folder in (begun, young):
+        (folder / "in-use.new").touch()
     long_ago = time.time() - YOUNG_SECONDS - 60
-    os.utime(begun, (long_ago, long_ago))
+    for folder in (begun, alike, empty):
+        os.utime(folder, (long_ago, long_ago))
     assert killing.push(0) == 0
-    assert set(killing.temporary.iterdir()) == {young, alike, link}
-    assert (alike / "notes.txt").read_text() == "someone's"
+    assert set(killing.temporary.iterdir()) == {young, alike, empty, link}
+    assert (alike / "work" / "thesis.txt").read_text() == "someone's"

@@ -108,3 +108,16 @@ def test_subprojects_that_publish_at_once_are_all_there(
     page = on_branch(remote, "show", "covsync-data:README.md")
     assert re.findall(r"^\| \[(\w+)\]", page, re.MULTILINE) == names
     assert on_branch(remote, "rev-list", "--count", "covsync-data") == "1\n"
+
+
+def test_a_server_that_takes_its_time_serves_all(publishers: list[Checkout], remote: Path) -> None:
+    """As hosts do: every push takes a second, so more than twelve of them fail for each."""
+    hook = remote / "hooks" / "pre-receive"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text("#!/bin/sh\nexec sleep 1\n")
+    hook.chmod(0o755)
+    for publisher in publishers[:16]:
+        publisher.git("remote", "set-url", "origin", str(remote))
+        publisher.write({".covsync.yaml": "history: append\n"})
+    all_push(publishers[:16])
+    assert on_branch(remote, "rev-list", "--count", "covsync-data") == "16\n"

@@ -120,10 +120,50 @@ def test_the_same_coverage_again_is_no_commit(shapes: Checkout, remote: Path) ->
     again = shapes.covsync("push")
     assert (again.status, again.err) == (0, "")
     assert again.out.startswith("covsync: origin/covsync-data tells this coverage already (75% of ")
-    shapes.write({"notes.txt": "nothing that is measured\n"})
-    shapes.commit("Take notes")
-    assert "tells this coverage already" in shapes.covsync("push").out
     assert commits(remote) == before
+
+
+def test_the_same_coverage_of_a_newer_commit_is_said_of_that_one(
+    shapes: Checkout, remote: Path
+) -> None:
+    """Or else a commit between the two, whose job takes longer, would be taken for the newest."""
+    shapes.covsync("push")
+    shapes.write({"test_shapes.py": BETTER_TEST})
+    shapes.commit("Test more")
+    shapes.git("branch", "between")
+    shapes.git("revert", "--no-edit", "HEAD")
+    shapes.coverage("run", "test_shapes.py")
+    newest = shapes.covsync("push", "--dry-run", "--verbose")
+    assert [line[2:] for line in newest.out.splitlines()[:-1]] == [
+        *("README.md", "data.json", "history.jsonl", "trend.svg")
+    ]
+    assert shapes.covsync("push").status == 0
+    shapes.git("switch", "--quiet", "between")
+    shapes.coverage("run", "test_shapes.py")
+    late = shapes.covsync("push")
+    assert "tells the newer commit" in late.out
+    assert json.loads(published(remote, "endpoint.json"))["message"] == "75%"
+    assert len(published(remote, "history.jsonl").splitlines()) == 3
+
+
+def test_a_shallow_clone_that_knows_both_commits_is_not_led_astray(
+    shapes: Checkout, remote: Path, tmp_path: Path
+) -> None:
+    """There git calls neither the other's ancestor: the times tell."""
+    old = shapes.git("rev-parse", "HEAD").strip()
+    shapes.env["GIT_COMMITTER_DATE"] = "2038-01-01T00:00:00Z"
+    shapes.write({"test_shapes.py": BETTER_TEST})
+    new = shapes.commit("Test more")
+    shapes.coverage("run", "test_shapes.py")
+    assert shapes.covsync("push").status == 0
+    shallow = Checkout(tmp_path / "shallow")
+    url = shapes.folder.as_uri()
+    run(["git", "clone", "--quiet", "--depth=1", url, str(shallow.folder)], tmp_path)
+    shallow.git("fetch", "--quiet", "--depth=1", "origin", old)
+    shallow.git("checkout", "--quiet", old)
+    shallow.git("remote", "set-url", "origin", str(remote))
+    shallow.coverage("run", "test_shapes.py")
+    assert f"tells the newer commit {new[:10]}" in shallow.covsync("push").out
 
 
 def test_new_coverage_replaces_the_one_commit_and_joins_the_history(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,7 +10,10 @@ import pytest
 from conftest import BRANCHES, Checkout, run
 from http_remote import BASIC, TOKEN, USER, HttpRemote, http_remote
 
+from covsync.commands.push import push
+from covsync.console import Console
 from covsync.errors import CovsyncError
+from covsync.git import data_branch
 from covsync.git.address import Address
 from covsync.git.scratch import _added, _settings
 
@@ -92,6 +96,15 @@ def test_what_a_server_answers(
     assert len(server.seen) == tries
 
 
+# A rival that is always faster: the server itself, while a push arrives.
+MOVES = """\
+unset GIT_QUARANTINE_PATH GIT_OBJECT_DIRECTORY
+export GIT_AUTHOR_NAME=x GIT_AUTHOR_EMAIL=x GIT_COMMITTER_NAME=x GIT_COMMITTER_EMAIL=x
+commit=$(git commit-tree -m "rival $$" -p covsync-data covsync-data^{tree})
+git update-ref refs/heads/covsync-data $commit
+"""
+
+
 def hook(remote: Path, name: str, script: str) -> None:
     path = remote / "hooks" / name
     path.parent.mkdir(exist_ok=True)
@@ -158,22 +171,64 @@ def test_a_tip_that_moves_during_the_push_is_built_upon(shapes: Checkout, remote
     assert run(["git", "ls-tree", "--name-only", "covsync-data"], remote).out == "CNAME\n"
 
 
-def test_a_tip_that_always_moves_is_given_up(shapes: Checkout, remote: Path) -> None:
+def test_a_tip_that_always_moves_is_given_up(
+    shapes: Checkout, remote: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After ten minutes; here after none."""
     assert shapes.covsync("push").status == 0
-    hook(
-        remote,
-        "pre-receive",
-        "unset GIT_QUARANTINE_PATH GIT_OBJECT_DIRECTORY\n"
-        "export GIT_AUTHOR_NAME=x GIT_AUTHOR_EMAIL=x GIT_COMMITTER_NAME=x GIT_COMMITTER_EMAIL=x\n"
-        "git update-ref refs/heads/covsync-data "
-        "$(git commit-tree -m $$ -p covsync-data covsync-data^{tree})",
-    )
+    hook(remote, "pre-receive", MOVES)
     shapes.write({"shapes.py": "x = 1\n", "test_shapes.py": "import shapes\n"})
     shapes.commit()
     shapes.coverage("run", "test_shapes.py")
-    ended = shapes.covsync("push")
+    monkeypatch.setattr(data_branch, "LONGEST_RACE", 0)
+    monkeypatch.chdir(shapes.folder)
+    with pytest.raises(CovsyncError) as error:
+        push(Console(), {}, dry_run=False, soft_fail=False, output_dir=None)
+    assert error.value.message == "others kept publishing to covsync-data at the same time"
+
+
+def test_a_password_that_ends_the_host_is_not_shown(shapes: Checkout) -> None:
+    """A slash in it has to be written as %2F: git would take what comes before for the host."""
+    shapes.git("remote", "set-url", "origin", "https://user:s3cr/3t@127.0.0.1:1/x.git")
+    ended = shapes.covsync("push", "--debug")
     assert ended.status == 1
-    assert "others kept publishing to covsync-data at the same time: gave up after 12" in ended.err
+    assert "the remote's URL is not one that can be read" in ended.err
+    assert "s3cr" not in ended.err.replace(ended.err.partition("Traceback")[2], "")
+
+
+def test_a_whole_address_that_git_rewrites_keeps_its_secret(
+    shapes: Checkout, server: HttpRemote, remote: Path
+) -> None:
+    """The setting fits what covsync passes on as well as its own would."""
+    there = server.url(f"{USER}:{TOKEN}")
+    shapes.git("config", f"url.{there}.insteadOf", server.url())
+    arguments: list[bytes] = []
+
+    def look() -> None:
+        for process in Path("/proc").glob("[0-9]*/cmdline"):
+            with contextlib.suppress(OSError):
+                arguments.append(process.read_bytes())
+
+    server.meanwhile = look
+    pushes(shapes, server, remote)
+    assert any(b"git-remote-http" in line for line in arguments)
+    assert not [line for line in arguments if TOKEN.encode() in line]
+
+
+def test_settings_of_the_remote_itself_hold(shapes: Checkout, tmp_path: Path) -> None:
+    program = tmp_path / "receive"
+    program.write_text(f'#!/bin/sh\ntouch {tmp_path}/used\nexec git-receive-pack "$@"\n')
+    program.chmod(0o755)
+    shapes.git("config", "remote.origin.receivepack", str(program))
+    assert shapes.covsync("push").status == 0
+    assert (tmp_path / "used").exists()
+
+
+def test_colours_do_not_reach_a_refusal(shapes: Checkout, remote: Path) -> None:
+    for key in ("color.ui", "color.remote"):
+        shapes.git("config", key, "always")
+    hook(remote, "pre-receive", "echo 'error: not on Sundays' >&2; exit 1")
+    assert "refused the push to covsync-data: error: not on Sundays" in shapes.covsync("push").err
 
 
 def test_a_transport_program_is_never_run(shapes: Checkout, tmp_path: Path) -> None:

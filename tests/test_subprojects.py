@@ -77,7 +77,7 @@ def test_each_is_published_by_itself(several: dict[str, Checkout], remote: Path)
     pushed(web)
     assert shown(remote, "README.md").endswith(f"{API}{WEB.format(100)}{END}")
     assert run(["git", "rev-parse", "covsync-data:api"], remote).out == before
-    assert "tells this coverage already" in pushed(several["api"])
+    assert "tells this coverage already" in pushed(web)
 
 
 def test_a_project_at_the_top_keeps_its_page_and_lists_the_others(
@@ -126,6 +126,46 @@ def test_links_lead_into_the_folder(several: dict[str, Checkout]) -> None:
     assert f"url={raw}/endpoint.json" in page
     pushed(several["web"], "--output-dir", "../../../out")
     assert (out / "README.md").read_text().endswith(f"{API}{WEB.format(75)}{END}")
+
+
+def test_a_spelling_that_a_mac_takes_for_another_is_refused(several: dict[str, Checkout]) -> None:
+    pushed(several["web"])
+    ended = several["api"].covsync("push", "--subproject", "Web")
+    assert ended.status == 1
+    assert "covsync-data holds web, which some systems take for Web" in ended.err
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_what_others_wrote_on_the_front_page_stays(
+    several: dict[str, Checkout], remote: Path, tmp_path: Path, end: str
+) -> None:
+    """Even beside marks that are not covsync's doing."""
+    pushed(several["web"])
+    run(["git", "clone", "--quiet", "--branch=covsync-data", str(remote), "other"], tmp_path)
+    other = Checkout(tmp_path / "other")
+    begin, stop = (mark.strip() for mark in (TABLE.partition("\n")[0], END))
+    lines = ["# Ours", begin, "x", stop, "between", begin, "y", stop]
+    (other.folder / "README.md").write_bytes(end.join(lines).encode())
+    other.commit()
+    other.git("push", "--quiet")
+    for name in ("api", "web"):
+        several[name].write({"more.txt": name})
+        several[name].commit()
+        pushed(several[name])
+    page = run(["git", "cat-file", "blob", "covsync-data:README.md"], remote).out
+    listed = f"\n\n{TABLE}{API}{WEB.format(75)}{END}"
+    assert page.replace("\r\n", "\n") == f"# Ours\nbetween{listed}"
+
+
+def test_a_site_with_a_badge_of_its_own_is_not_taken(
+    shapes: Checkout, remote: Path, tmp_path: Path
+) -> None:
+    endpoint = '{"schemaVersion": 1, "label": "x", "message": "88%", "color": "green"}'
+    branch_of(remote, {"README.md": "# Our site\n", "badges/endpoint.json": endpoint}, tmp_path)
+    ended = shapes.covsync("push")
+    assert ended.status == 1
+    assert "covsync-data holds other files, and no coverage data" in ended.err
+    assert shown(remote, "README.md") == "# Our site\n"
 
 
 def branch_of(remote: Path, files: dict[str, str], tmp_path: Path) -> None:

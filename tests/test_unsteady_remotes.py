@@ -204,7 +204,7 @@ def test_a_transport_that_never_ends_is_ended(
     monkeypatch.setenv("GIT_SSH_COMMAND", "exec sleep 600 #")
     monkeypatch.setattr(scratch, "LONGEST_SECONDS", 0.5)
     repository = Repository(shapes.folder)
-    with scratch.scratch_repository(repository, "ssh://127.0.0.1/r.git") as reached:
+    with scratch.scratch_repository(repository, "origin", "ssh://127.0.0.1/r.git") as reached:
         answer = reached.run("ls-remote", "covsync")
     assert answer.status == 128
     assert answer.error == "git ls-remote timed out after 0.5 seconds"
@@ -238,7 +238,8 @@ def test_what_cannot_be_measured_fails_all_the_same(shapes: Checkout) -> None:
 
 
 def test_an_address_without_credentials_stays_as_it_is() -> None:
-    assert Address.of("HTTPS://host/r.git", TOKEN).token is None
+    assert Address.of("ssh://host/r.git", TOKEN).token is None
+    assert Address.of("HTTPS://me:pass@host/r.git").url == "https://host/r.git"
     with pytest.raises(CovsyncError, match="COVSYNC_TOKEN"):
         Address.of("https://host/r.git", "a\rb")
     assert os.environ.get("COVSYNC_TOKEN") is None

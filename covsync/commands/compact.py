@@ -14,7 +14,7 @@ from covsync.git.data_branch import Proposal, Tip
 from covsync.git.repository import check_branch
 from covsync.model import Source
 from covsync.render.badge import message_of
-from covsync.render.history import carried_line, merged_history
+from covsync.render.history import carried_line, merged_history, publications
 from covsync.render.subprojects import subprojects
 from covsync.render.trend import trend_svg
 
@@ -41,8 +41,8 @@ def compact(console: Console, flags: Mapping[str, object], *, dry_run: bool) -> 
         proposal = _proposal(tip, config)
         commit = data_branch.committed(tip, proposal)
         sizes = " -> ".join(_size(past.packed_size(scratch, each)) for each in (tip.commit, commit))
-        lines = sum(proposal.files[path].count(b"\n") for path in _histories(proposal))
-        kept = f"{lines} publications are in history.jsonl"
+        told = sum(publications(proposal.files[path]) for path in _histories(proposal))
+        kept = f"{told} publications are in history.jsonl"
         if dry_run:
             console.say(f"covsync: would compact {where}: {sizes}; {kept}")
             return 0
@@ -89,11 +89,9 @@ def _history(tip: Tip, place: Place) -> bytes:
     data, endpoint = (place.folder + name for name in FIGURES)
     lines = []
     for version in past.versions(tip, (data, endpoint)):
-        read = tip.scratch.blob
         published = Source(version.commit, version.at)
-        line = carried_line(
-            read(version.blobs.get(data)), read(version.blobs.get(endpoint)), published
-        )
+        held = version.contents
+        line = carried_line(held.get(data), held.get(endpoint), published)
         lines += [line] if line else []
     return merged_history([*lines, *(place.read("history.jsonl") or b"").split(b"\n")])
 

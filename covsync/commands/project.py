@@ -80,7 +80,7 @@ def scratch(console: Console, entered: Project, urls: Sequence[str]) -> Iterator
             f"{entered.config.remote} has {len(urls)} push URLs; only the first is published to"
         )
     token = os.environ.get("COVSYNC_TOKEN", "").strip() or None
-    with scratch_repository(entered.repository, urls[0], token) as scratch:
+    with scratch_repository(entered.repository, entered.config.remote, urls[0], token) as scratch:
         if token and not scratch.address.token:
             console.note("COVSYNC_TOKEN is not used: the remote's URL is not an http(s) one")
         yield scratch

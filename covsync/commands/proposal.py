@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from unicodedata import normalize
 
 from covsync.config import Config
 from covsync.errors import CovsyncError
@@ -78,9 +79,6 @@ def propose(
     """
     place = Place.of(tip.entries, tip.read, config.subproject)
     data, history = place.read("data.json"), place.read("history.jsonl")
-    repeated = publication.repeated(data, history)
-    if repeated is not None and not tip.changes(place.whole(repeated), place.owns):
-        return NothingToDo(f"tells this coverage already ({publication.figure()})")
     if config.history == "auto":
         replaces_history = not tip.commit or (tip.parents == 0 and tip.by_covsync)
     else:
@@ -97,19 +95,38 @@ def propose(
         return Proposal(placed, changes, replaces_history, message, source.committed_at, reason)
     _refuse_foreign(place, config.branch)
     files = place.whole(publication.files(history or b""))
+    changes = tip.changes(files, place.owns)
+    if tip.commit and not changes:
+        return NothingToDo(f"tells this coverage already ({publication.figure()})")
     return Proposal(
         files,
-        tip.changes(files, place.owns),
+        changes,
         replaces_history,
         message,
         publication.source.committed_at,
     )
 
 
+def _same_on_mac(one: str, other: str) -> bool:
+    """Whether a clone on macOS or Windows could not hold both names."""
+    return normalize("NFC", one).casefold() == normalize("NFC", other).casefold()
+
+
 def _refuse_foreign(place: Place, branch: str) -> None:
     """A branch, or a folder of it, that something else lives in is not taken for coverage."""
     top = Place(place.paths, place.read_any, "")
-    is_known = top.holds_coverage() or bool(place.figures({}))
+    is_known = top.holds_coverage() or place.is_covsyncs()
+    folders = {path.partition("/")[0] for path in place.paths}
+    alike = [
+        each
+        for each in folders
+        if place.folder and f"{each}/" != place.folder and _same_on_mac(each, place.folder[:-1])
+    ]
+    if alike:
+        raise CovsyncError(
+            f"{branch} holds {alike[0]}, which some systems take for {place.folder[:-1]}",
+            f"Spell the key `subproject` as there: {alike[0]}.",
+        )
     is_taken = any(path.startswith(place.folder) for path in place.paths)
     if place.folder and is_taken and not place.holds_coverage():
         raise CovsyncError(

@@ -9,7 +9,7 @@ from urllib.parse import quote, unquote, urlsplit
 
 from covsync.errors import CovsyncError
 
-WEB = ("http://", "https://")
+WEB = ("http://", "https://", "ftp://", "ftps://")
 HELPER = (
     '!f() { test "$1" = get && printf "username=%s\\npassword=%s\\n" '
     '"$COVSYNC_URL_USERNAME" "$COVSYNC_URL_PASSWORD"; }; f'
@@ -49,10 +49,12 @@ class Address:
                 "COVSYNC_TOKEN holds a space, a line end or other characters that no token has",
                 "Set it to the token alone.",
             )
-        if not url.startswith(WEB):
+        scheme, separator, rest = url.partition("://")
+        if f"{scheme.lower()}{separator}" not in WEB:
             return cls(url)
         try:
-            parts = urlsplit(url)
+            parts = urlsplit(f"{scheme.lower()}{separator}{rest}")
+            _ = parts.port  # raises where a slash in the password ends the host
         except ValueError:  # its words hold the URL, and so the password
             raise CovsyncError(
                 "the remote's URL is not one that can be read",
@@ -61,7 +63,7 @@ class Address:
         user, _, host = parts.netloc.rpartition("@")
         username, colon, password = user.partition(":")
         return cls(
-            parts._replace(netloc=host).geturl() if user else url,
+            parts._replace(netloc=host).geturl(),
             unquote(username) if user else None,
             unquote(password) if colon else None,
             token or None,
@@ -95,7 +97,7 @@ class Address:
         for secret in (self._basic(), self.token, *sorted(self.secrets, key=len, reverse=True)):
             if secret:
                 text = text.replace(secret, "***")
-        return re.sub(r"(?<=://)[^/\s]+@", "***@", text)
+        return re.sub(r"(?<=://)[^\s']*@", "***@", text)
 
     def _basic(self) -> str:
         """The token as HTTP's basic authentication has it, with the user's name if one is given."""

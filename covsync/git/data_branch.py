@@ -6,6 +6,7 @@ import hashlib
 import itertools
 import os
 import random
+import re
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -16,12 +17,17 @@ from covsync.errors import CovsyncError
 from covsync.git.command import Answer
 from covsync.git.fast_import import IDENTITY, commit_stream
 from covsync.git.refusal import Refusal, asked_pause, refusal
+from covsync.git.repository import LATEST
 from covsync.git.scratch import REMOTE, Scratch
 
+# Other tools have made commits without a time.
+COMMITTER = re.compile(rb"committer (.*?)(?: (\d+) \S+)?$")
 BASE = "refs/covsync/base"
 NEW = "refs/covsync/new"
 FILE_MODE = "100644"
 LONGEST_PAUSE = 60
+# Longer than forty jobs need for a push of four seconds each, one after the other.
+LONGEST_RACE = 600
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +124,9 @@ def publish(
     that was pushed meanwhile is lost. Raises ``CovsyncError`` where the remote refuses, or keeps
     changing.
     """
+    began = time.monotonic()
     for attempt in itertools.count(1):
+        tried = time.monotonic()
         base = tip(scratch, branch)
         proposal = propose(base)
         if isinstance(proposal, NothingToDo):
@@ -128,7 +136,11 @@ def publish(
         refused = offer(base, branch, committed(base, proposal))
         if refused is None:
             return Outcome(proposal.changes, attempt, proposal.reason)
-        _wait_or_give_up(scratch, refused, attempt)
+        now = time.monotonic()
+        if refused.is_race and now - began < LONGEST_RACE:
+            _fall_out_of_step(attempt, now - tried)
+        else:
+            _wait_or_give_up(scratch, refused, attempt)
     raise AssertionError  # the loop has no other end
 
 
@@ -154,8 +166,14 @@ def tip(scratch: Scratch, branch: str, *, with_history: bool = False) -> Tip:
     raise AssertionError  # the loop has no other end
 
 
+def _fall_out_of_step(attempt: int, took: float) -> None:
+    """Sleeps a random while, by how long a try takes: of many rivals one wins in that time."""
+    longest = max(0.1, took) * 2 ** min(attempt, 4)
+    time.sleep(random.uniform(0, longest))  # noqa: S311 - no secret
+
+
 def _wait_or_give_up(scratch: Scratch, problem: Refusal, attempt: int) -> None:
-    """Sleeps a random while that grows with the tries, so that rivals fall out of step.
+    """Sleeps a while that grows with the tries, unless these are enough.
 
     A server that wants to be left alone for a while is, if that is not too long.
     """
@@ -207,12 +225,12 @@ def _tip_of(scratch: Scratch, commit: str) -> Tip:
     head, _, _ = scratch.must("cat-file", "commit", commit).output.partition(b"\n\n")
     lines = head.splitlines()
     committer = next(line for line in lines if line.startswith(b"committer "))
-    identity, at, _ = committer.removeprefix(b"committer ").rsplit(b" ", 2)
+    identity, at = COMMITTER.findall(committer)[0]
     return Tip(
         scratch,
         commit,
         parents=sum(line.startswith(b"parent ") for line in lines),
-        at=int(at),
+        at=min(int(at or 0), LATEST),
         by_covsync=identity == IDENTITY,
         entries=_entries(scratch, commit),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
@@ -10,23 +11,38 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from covsync.git.data_branch import Tip
+from covsync.git.repository import LATEST
 from covsync.git.scratch import Scratch
 from covsync.temporary import temporary_folder
+
+AT_ONCE = 16
 
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """What some files of the branch were at a commit of it, made at the Unix time ``at``."""
+    """What files of the branch held at a commit of it, made at the Unix time ``at``."""
 
     commit: str
     at: int
-    blobs: Mapping[str, str]
+    contents: Mapping[str, bytes]
 
 
 def versions(tip: Tip, paths: Iterable[str]) -> Iterator[Version]:
-    """The commits that changed any of ``paths``, the oldest first, with what these were then."""
-    log = tip.scratch.must("log", "--topo-order", "--reverse", "--format=%H %ct %P", tip.commit)
-    commits = [line.split(" ") for line in log.text().splitlines()]
+    """The commits that changed any of ``paths``, the oldest first, with what these held then."""
+    changes = _changes(tip, paths)
+    while some := list(itertools.islice(changes, AT_ONCE)):
+        wanted = {blob for _, _, blobs in some for blob in blobs.values()}
+        texts = _contents(tip.scratch, sorted(wanted))
+        for commit, at, blobs in some:
+            yield Version(commit, at, {path: texts[blob] for path, blob in blobs.items()})
+
+
+def _changes(tip: Tip, paths: Iterable[str]) -> Iterator[tuple[str, int, Mapping[str, str]]]:
+    log = tip.scratch.must(
+        *("log", "--no-show-signature", "--topo-order", "--reverse", "--format=%H %ct %P"),
+        tip.commit,
+    )
+    commits = [line.split(" ") for line in log.text().split("\n")]
     wanted = list(paths)
     names = [f"{name}:{path}" for name, *_ in commits for path in wanted]
     found = dict(zip(names, _blobs(tip.scratch, names), strict=True))
@@ -35,7 +51,7 @@ def versions(tip: Tip, paths: Iterable[str]) -> Iterator[Version]:
         blobs = {path: found[f"{name}:{path}"] for path in wanted if found[f"{name}:{path}"]}
         told[name] = blobs
         if blobs and all(told.get(parent) != blobs for parent in parents):
-            yield Version(name, int(at), blobs)
+            yield name, min(int(at or 0), LATEST), blobs
 
 
 def _blobs(scratch: Scratch, names: Iterable[str]) -> list[str]:
@@ -44,8 +60,19 @@ def _blobs(scratch: Scratch, names: Iterable[str]) -> list[str]:
         told = scratch.must(
             "cat-file", "--batch-check=%(objecttype) %(objectname)", stdin=lines
         ).text()
-    answers = (line.rpartition(" ") for line in told.splitlines())
+    answers = (line.rpartition(" ") for line in told.split("\n"))
     return [name if kind == "blob" else "" for kind, _, name in answers]
+
+
+def _contents(scratch: Scratch, blobs: list[str]) -> dict[str, bytes]:
+    with _lines(blobs) as lines:
+        told = scratch.must("cat-file", "--batch", stdin=lines).output
+    contents, at = {}, 0
+    for blob in blobs:
+        end = told.index(b"\n", at)
+        size = int(told[at:end].rpartition(b" ")[2])
+        contents[blob], at = told[end + 1 : end + 1 + size], end + size + 2
+    return contents
 
 
 def packed_size(scratch: Scratch, commit: str) -> int:

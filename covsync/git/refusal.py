@@ -7,7 +7,7 @@ words mean what was found by provoking each case.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from email.utils import parsedate_to_datetime
 from math import ceil
 
@@ -53,112 +53,142 @@ NETWORK = (
 # line, {told} what the remote's own hooks and rules said.
 KNOWN = (
     (
-        r"dubious ownership",
-        "git does not trust the remote's repository: it belongs to another user",
-        "If you trust it: git config --global --add safe.directory FOLDER, with its full path.",
-        1,
+        "dubious ownership",
+        Refusal(
+            "git does not trust the remote's repository: it belongs to another user",
+            "If you trust it: git config --global --add safe.directory FOLDER, with its full path.",
+        ),
     ),
     (
-        r"exists; cannot create|directory/file conflict|refname conflict",
-        "the remote has another branch in the way of {branch} ({last})",
-        "Delete that one, or name another with --branch.",
-        1,
+        "exists; cannot create|directory/file conflict|refname conflict",
+        Refusal(
+            "the remote has another branch in the way of {branch} ({last})",
+            "Delete that one, or name another with --branch.",
+        ),
     ),
     (
-        r"No space left on device|Disk quota exceeded",
-        "there is no space left, here or on the remote ({last})",
-        "Make room in the temporary folder (TMPDIR) or on the server, and run it again.",
-        1,
+        "No space left on device|Disk quota exceeded",
+        Refusal(
+            "there is no space left, here or on the remote ({last})",
+            "Make room in the temporary folder (TMPDIR) or on the server, and run it again.",
+        ),
     ),
     (
-        r"branch is currently checked out|refusing to update checked out branch",
-        "{branch} is checked out in the remote, which is not a bare repository",
-        "Check out another branch there, or push to a bare repository.",
-        1,
+        "branch is currently checked out|refusing to update checked out branch",
+        Refusal(
+            "{branch} is checked out in the remote, which is not a bare repository",
+            "Check out another branch there, or push to a bare repository.",
+        ),
     ),
     (
         r"\[remote rejected\] \(.*non-fast-forward|denying non-fast-forward",
-        "the remote does not allow {branch} to be replaced",
-        'Keep its history with history = "append", or let the remote allow it.',
-        1,
+        Refusal(
+            "the remote does not allow {branch} to be replaced",
+            'Keep its history with history = "append", or let the remote allow it.',
+        ),
     ),
     (
-        r"hook declined|protected branch|rule violations|GH006|GH013",
-        "a rule of the remote refused the push to {branch}{told}",
-        "Allow whoever runs covsync to push to {branch}, or name another with --branch.",
-        1,
+        "does not support push options",
+        Refusal(
+            "the remote takes no push options, and git is set to send some",
+            "Unset git's push.pushOption for this repository.",
+        ),
+    ),
+    (
+        "hook declined|protected branch|rule violations|GH006|GH013",
+        Refusal(
+            "a rule of the remote refused the push to {branch}{told}",
+            "Allow whoever runs covsync to push to {branch}, or name another with --branch.",
+        ),
     ),
     (
         r"\.lock': File exists",
-        "the remote's branch {branch} is locked ({last})",
-        "Look whether another push is at work there; if none is, remove the lock on the server.",
-        6,
+        Refusal(
+            "the remote's branch {branch} is locked ({last})",
+            "Look whether another push is at work there; if none is, remove the lock there.",
+            tries=6,
+        ),
     ),
     (
-        r"File name too long",
-        "the remote cannot keep a branch with so long a name",
-        "Name another with --branch.",
-        1,
+        "File name too long",
+        Refusal(
+            "the remote cannot keep a branch with so long a name",
+            "Name another with --branch.",
+        ),
     ),
     (
         RACE,
-        "others kept publishing to {branch} at the same time",
-        "Run it again.",
-        12,
+        Refusal(
+            "others kept publishing to {branch} at the same time",
+            "Run it again.",
+            is_race=True,
+        ),
     ),
     (
-        r"error: 400|Duplicate header",
-        "the remote was given two credentials at once and refused both",
-        "Keep one: the checkout's own, or the one in the URL or in git's configuration.",
-        1,
+        "error: 400|Duplicate header",
+        Refusal(
+            "the remote was given two credentials at once and refused both",
+            "Keep one: the checkout's own, or the one in the URL or in git's configuration.",
+        ),
     ),
     (
-        r"error: 403|Permission to .* denied|not allowed to (push|upload)|read.only",
-        "the credentials do not allow a push to the remote{told}",
-        "Give them the right to write (GitHub Actions: `permissions: contents: write`).",
-        1,
+        "error: 403|Permission to .* denied|not allowed to (push|upload)|read.only",
+        Refusal(
+            "the credentials do not allow a push to the remote{told}",
+            "Give them the right to write (GitHub Actions: `permissions: contents: write`).",
+        ),
     ),
     (
-        r"Host key verification failed",
-        "the remote's SSH host key is not known here ({last})",
-        "Add it to ~/.ssh/known_hosts: ssh-keyscan HOST",
-        1,
+        "Host key verification failed",
+        Refusal(
+            "the remote's SSH host key is not known here ({last})",
+            "Add it to ~/.ssh/known_hosts: ssh-keyscan HOST",
+        ),
     ),
     (
         r"could not read (Username|Password)|Authentication failed|error: 401|Permission denied \(",
-        "the remote asks for credentials, and there are none that it accepts ({last})",
-        "Give git credentials for it: a token in CI's checkout, a credential helper, an SSH key.",
-        1,
+        Refusal(
+            "the remote asks for credentials, and there are none that it accepts ({last})",
+            "Give git some: by CI's checkout, COVSYNC_TOKEN, a credential helper or an SSH key.",
+        ),
     ),
     (
         NO_REMOTE,
-        "the remote's repository does not exist, or may not be seen ({last})",
-        "Compare its URL: git remote -v",
-        1,
+        Refusal(
+            "the remote's repository does not exist, or may not be seen ({last})",
+            "Compare its URL: git remote -v",
+        ),
     ),
     (
         THROTTLING,
-        "the remote gets too many requests and asks to be left alone",
-        "Run it again later.",
-        4,
+        Refusal(
+            "the remote gets too many requests and asks to be left alone",
+            "Run it again later.",
+            tries=4,
+            is_throttling=True,
+        ),
     ),
     (
         r"Operation too slow|git [\w-]+ timed out",
-        "the remote does not answer ({last})",
-        "Look at the network and the server, and run it again.",
-        1,
+        Refusal(
+            "the remote does not answer ({last})",
+            "Look at the network and the server, and run it again.",
+        ),
     ),
     (
         NETWORK,
-        "the remote cannot be reached ({last})",
-        "Look at the network, and run it again.",
-        4,
+        Refusal(
+            "the remote cannot be reached ({last})",
+            "Look at the network, and run it again.",
+            tries=4,
+        ),
     ),
     (
-        r"",
-        "git could not push to the remote ({last}){told}",
-        "Try `git push` by hand, and run it again.",
-        1,
+        "",
+        Refusal(
+            "git could not push to the remote ({last}){told}",
+            "Try `git push` by hand, and run it again.",
+        ),
     ),
 )
 
@@ -189,9 +219,7 @@ def refusal(answer: Answer, branch: str) -> Refusal:
         "told": f": {' / '.join(hints)}" if hints else "",
     }
     return next(
-        Refusal(
-            message.format(**facts), fix.format(**facts), tries, words == THROTTLING, words == RACE
-        )
-        for words, message, fix, tries in KNOWN
+        replace(known, message=known.message.format(**facts), fix=known.fix.format(**facts))
+        for words, known in KNOWN
         if re.search(words, said)
     )

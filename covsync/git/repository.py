@@ -97,15 +97,16 @@ class Repository:
     def precedes(self, ours: Source, theirs: Source) -> bool:
         """Whether ``ours`` is older than ``theirs``: an ancestor, as far as this clone knows.
 
-        Where it does not know ``theirs``, as in a shallow clone, the commits' times tell.
+        Where it knows neither for the other's ancestor, as in a shallow clone, or where two
+        branches publish, the commits' times tell.
         """
-        if ours.commit == theirs.commit:
+        if ours.commit == theirs.commit or self._is_ancestor(theirs, ours):
             return False
-        commits = (ours.commit, theirs.commit)
-        answer = ask(self.top, "merge-base", "--is-ancestor", "--end-of-options", *commits)
-        if answer.status in (0, 1):
-            return answer.status == 0
-        return ours.committed_at < theirs.committed_at
+        return self._is_ancestor(ours, theirs) or ours.committed_at < theirs.committed_at
+
+    def _is_ancestor(self, one: Source, other: Source) -> bool:
+        commits = (one.commit, other.commit)
+        return not ask(self.top, "merge-base", "--is-ancestor", "--end-of-options", *commits).status
 
     def changed_since_head(self) -> frozenset[str]:
         """The tracked paths whose files are not what ``HEAD`` holds, relative to ``top``."""

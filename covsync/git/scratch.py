@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 REMOTE = "covsync"
 # Rewriting by url.*.insteadOf has happened by then, and must not happen twice.
 TRANSPORT = re.compile(r"(http|credential|protocol|ssh)\.|core\.(sshcommand|askpass|gitproxy)$")
+OF_REMOTE = ("proxy", "proxyauthmethod", "receivepack", "uploadpack", "serveroption")
 # Beside what `git rev-parse --local-env-vars` lists: what would redirect or narrate our commands.
 ALSO_UNSET = ("GIT_NAMESPACE", "GIT_QUARANTINE_PATH", "GIT_CURL_VERBOSE")
 QUIET_SETTINGS = (
@@ -38,6 +39,8 @@ QUIET_SETTINGS = (
     ("push.followTags", "false"),
     ("push.recurseSubmodules", "no"),
     ("transfer.credentialsInUrl", "allow"),
+    ("color.ui", "false"),
+    ("color.remote", "false"),
 )
 # A server that says nothing for a minute is given up; whoever knows theirs better may say so.
 STALLED = {"GIT_HTTP_LOW_SPEED_LIMIT": "1", "GIT_HTTP_LOW_SPEED_TIME": "60"}
@@ -86,9 +89,9 @@ class Scratch:
             raise
         return Answer(running.returncode, output, self.address.redacted(os.fsdecode(error)))
 
-    def blob(self, name: str | None) -> bytes | None:
-        """The content of the blob ``name``, if one is named."""
-        return self.must("cat-file", "blob", name).output if name else None
+    def blob(self, name: str) -> bytes:
+        """The content of the blob ``name``."""
+        return self.must("cat-file", "blob", name).output
 
     def must(self, *arguments: str, stdin: BinaryIO | None = None) -> Answer:
         """As ``run``, but a failure, which is nothing the user did, raises ``CovsyncError``."""
@@ -111,11 +114,12 @@ def _end(running: subprocess.Popen[bytes]) -> None:
 
 @contextmanager
 def scratch_repository(
-    repository: Repository, url: str, token: str | None = None
+    repository: Repository, remote: str, url: str, token: str | None = None
 ) -> Iterator[Scratch]:
     """A scratch repository that reaches ``url`` as ``repository`` would; gone afterwards.
 
-    A ``token`` takes the place of the credentials that ``repository`` would use.
+    It stands for the ``remote``, whose settings hold here too. A ``token`` takes the place of the
+    credentials that ``repository`` would use.
     """
     if shutil.which("git") is None:
         raise CovsyncError(*NO_GIT)
@@ -150,10 +154,12 @@ def scratch_repository(
         )
         settings = [
             *_added(theirs, ours),
+            *_of_remote(theirs, remote),
             *address.settings(),
-            (f"url.{address.url}.insteadOf", address.url),  # the longest match: nothing changes
-            (f"remote.{REMOTE}.url", address.url),
-            (f"remote.{REMOTE}.pushurl", address.url),
+            # A word of our own, which no setting of the user rewrites once more.
+            (f"url.{address.url}.insteadOf", f"{REMOTE}:"),
+            (f"remote.{REMOTE}.url", f"{REMOTE}:"),
+            (f"remote.{REMOTE}.pushurl", f"{REMOTE}:"),
         ]
         environ = {
             **_environ_of(settings),
@@ -161,7 +167,7 @@ def scratch_repository(
             "GIT_DIR": os.fspath(git_dir),
             "GIT_TERMINAL_PROMPT": "0",
             "GCM_INTERACTIVE": "never",
-            **{name: os.environ.get(name, value) for name, value in STALLED.items()},
+            **_patience(theirs),
         }
         # As options they hold even where `git -c` started covsync, in a hook of its own.
         quiet = (*QUIET_SETTINGS, ("core.hooksPath", os.fspath(no_hooks)))
@@ -216,6 +222,19 @@ def _added(theirs: Iterable[Setting], ours: Iterable[Setting]) -> list[Setting]:
         elif TRANSPORT.match(setting[0]):
             added.append(setting)
     return added
+
+
+def _of_remote(theirs: Iterable[Setting], remote: str) -> list[Setting]:
+    """How that one remote is reached, said of covsync's."""
+    names = {f"remote.{remote}.{name}": f"remote.{REMOTE}.{name}" for name in OF_REMOTE}
+    return [(names[key], value) for key, value in theirs if key in names]
+
+
+def _patience(theirs: Iterable[Setting]) -> dict[str, str]:
+    """When a silent server is given up, as environment variables, unless the user has said it."""
+    if any(key.startswith("http.") and ".lowspeed" in f".{key}" for key, _ in theirs):
+        return {}
+    return {name: os.environ.get(name, value) for name, value in STALLED.items()}
 
 
 def _environ_of(settings: list[Setting]) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib.metadata
 import json
 import math
@@ -312,10 +313,19 @@ def explained(tree: WorkTree) -> Iterator[None]:
             "Mend coverage.py's configuration; `coverage report` says the same.",
         ) from error
     except (Exception, SystemExit) as error:
-        raise CovsyncError(
-            f"coverage.py or a plugin of it failed: {type(error).__name__}: {_reason(error, tree)}",
-            "Run the tests again; if `coverage report` fails alike, mend its plugin or settings.",
-        ) from error
+        raise _of_coverage(error, tree) from error
+
+
+def _of_coverage(error: BaseException, tree: WorkTree) -> CovsyncError:
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
+        return CovsyncError(
+            f"there is no room for temporary files: {error.strerror}",
+            "Make room in the temporary folder, or point TMPDIR at another.",
+        )
+    return CovsyncError(
+        f"coverage.py or a plugin of it failed: {type(error).__name__}: {_reason(error, tree)}",
+        "Run the tests again; if `coverage report` fails alike, mend its plugin or settings.",
+    )
 
 
 def _reason(error: BaseException, tree: WorkTree) -> str:

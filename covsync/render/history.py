@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 
 from covsync.model import Report, Source
 from covsync.render.badge import message_of
 from covsync.render.data_json import iso_time, source_of
 
+TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 COUNTS = (
     *("num_statements", "missing_lines", "excluded_lines"),
     *("num_branches", "num_partial_branches", "missing_branches"),
@@ -44,7 +46,13 @@ def _key(line: bytes) -> tuple[str, str] | None:
         at, commit = entry["committed_at"], entry["commit"] or entry["published_in"]
     except (ValueError, TypeError, KeyError, RecursionError):
         return None
-    return (at, commit) if isinstance(at, str) and isinstance(commit, str) else None
+    is_known = isinstance(commit, str) and isinstance(at, str) and TIME.fullmatch(at)
+    return (at, commit) if is_known else None
+
+
+def publications(history: bytes) -> int:
+    """How many publications ``history`` tells of."""
+    return sum(_key(line) is not None for line in history.split(b"\n"))
 
 
 def carried_line(data: bytes | None, endpoint: bytes | None, published: Source) -> bytes | None:

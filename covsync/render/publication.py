@@ -9,7 +9,7 @@ from fractions import Fraction
 from covsync.config import Config
 from covsync.model import Links, Report, Source
 from covsync.render.badge import Badge, badge_of, badge_svg, endpoint_json, message_of
-from covsync.render.data_json import data_json, source_of
+from covsync.render.data_json import data_json
 from covsync.render.history import history_jsonl
 from covsync.render.readme import readme_md
 from covsync.render.trend import trend_svg
@@ -54,30 +54,7 @@ class Publication:
 
     def files(self, history: bytes = b"") -> dict[str, bytes]:
         """The files by path, with this measurement's line among those of ``history``."""
-        return self._files(self.source, history_jsonl(history, self.report, self.source))
-
-    def repeated(self, data: bytes | None, history: bytes | None) -> dict[str, bytes] | None:
-        """The files, had they been made from the commit whose ``data`` and ``history`` stand.
-
-        Where a branch holds just these, it tells this very coverage already. ``None`` where its
-        ``data.json`` is not covsync's, or it has no ``history.jsonl``.
-        """
-        source = source_of(data)
-        if source is None or history is None:
-            return None
-        return self._files(source, history)
-
-    def joined(self, history: bytes, endpoint: bytes | None) -> dict[str, bytes]:
-        """What changes where a newer commit's files stay: this line joins its ``history``.
-
-        ``endpoint`` is that commit's ``endpoint.json``, whose figure stays the trend's last.
-        """
-        files = {"history.jsonl": history_jsonl(history, self.report, self.source)}
-        shown = message_of(endpoint)
-        trend = trend_svg(files["history.jsonl"], shown) if shown else None
-        return files if trend is None else {**files, "trend.svg": trend}
-
-    def _files(self, source: Source, history: bytes) -> dict[str, bytes]:
+        history = history_jsonl(history, self.report, self.source)
         badge = self._badge()
         trend = trend_svg(history, self.report.shown_total())
         readme = readme_md(
@@ -91,11 +68,21 @@ class Publication:
             "README.md": readme,
             "badge.svg": badge_svg(badge, self.config.badge_style),
             "endpoint.json": endpoint_json(badge),
-            "data.json": data_json(self.report, source, self.coverage_path),
+            "data.json": data_json(self.report, self.source, self.coverage_path),
             "history.jsonl": history,
             ".nojekyll": b"",
             **{f"{HTML_FOLDER}/{path}": content for path, content in self.pages.items()},
         }
+        return files if trend is None else {**files, "trend.svg": trend}
+
+    def joined(self, history: bytes, endpoint: bytes | None) -> dict[str, bytes]:
+        """What changes where a newer commit's files stay: this line joins its ``history``.
+
+        ``endpoint`` is that commit's ``endpoint.json``, whose figure stays the trend's last.
+        """
+        files = {"history.jsonl": history_jsonl(history, self.report, self.source)}
+        shown = message_of(endpoint)
+        trend = trend_svg(files["history.jsonl"], shown) if shown else None
         return files if trend is None else {**files, "trend.svg": trend}
 
     def _badge(self) -> Badge:

@@ -6,19 +6,21 @@ import re
 from collections.abc import Iterable, Mapping
 from urllib.parse import quote
 
-from covsync.model import shown_name
+from covsync.config import SUBPROJECT
 from covsync.render.table import escaped
 
 HEADING = b"# Repository Coverage\n"
 BEGIN, END = "<!-- covsync: subprojects -->", "<!-- /covsync: subprojects -->"
-SECTION = re.compile(rb"\n?%b.*%b\n" % (BEGIN.encode(), END.encode()), re.DOTALL)
+SECTION = re.compile(
+    rb"(?:\r?\n)*%b.*?%b[ \t]*(?:\r?\n|\Z)" % (BEGIN.encode(), END.encode()), re.DOTALL
+)
 
 
 def subprojects(paths: Iterable[str]) -> list[str]:
     """The folders among a branch's ``paths`` in which a project is published, in order."""
-    named = {path.partition("/")[0] for path in paths if path.count("/") == 1}
-    files = frozenset(paths)
-    return sorted(name for name in named if {f"{name}/data.json", f"{name}/endpoint.json"} & files)
+    split = (path.split("/") for path in paths)
+    named = {path[0] for path in split if path[1:] == ["data.json"]}
+    return sorted(filter(SUBPROJECT.fullmatch, named))
 
 
 def front_page(page: bytes | None, figures: Mapping[str, str]) -> bytes:
@@ -27,17 +29,16 @@ def front_page(page: bytes | None, figures: Mapping[str, str]) -> bytes:
     ``page`` is what it says besides, such as the report of a project at the top; ``figures`` are
     the percentages by name, as each one's badge tells them.
     """
-    rest = SECTION.sub(b"", HEADING if page is None else page)
+    rest = SECTION.sub(b"\n", HEADING if page is None else page)
     if not figures:
         return rest
     lines = [BEGIN, "| Project | Coverage | Badge |", "| :--- | ---: | :--- |"]
     lines += [_row(name, figure) for name, figure in sorted(figures.items())]
     section = "\n".join([*lines, END])
-    return rest.rstrip(b"\n") + f"\n\n{section}\n".encode("utf-8", "surrogateescape")
+    return rest.rstrip(b"\n") + f"\n\n{section}\n".encode()
 
 
 def _row(name: str, figure: str) -> str:
-    page = f"{quote(name, errors='surrogateescape')}/README.md"
-    badge = f"{quote(name, errors='surrogateescape')}/badge.svg"
-    shown = escaped(shown_name(name))
+    page, badge = (f"{quote(name)}/{file}" for file in ("README.md", "badge.svg"))
+    shown = escaped(name)
     return f"| [{shown}]({page}) | {escaped(figure)}% | [![{shown}]({badge})]({page}) |"
