@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -20,6 +21,9 @@ def line(at: str, percent: object) -> bytes:
     )
 
 
+POINTS = ((490896, 60), (490920, 70), (490992, 80))
+
+
 def test_its_points_lie_where_times_and_figures_are() -> None:
     history = (
         line("2026-01-01T00:00:00Z", 60.0)
@@ -34,7 +38,12 @@ def test_its_points_lie_where_times_and_figures_are() -> None:
     )
     polyline = root.find(f".//{SVG}polyline")
     assert polyline is not None
-    assert polyline.get("points") == "44.0,136.0 179.0,74.0 584.0,12.0"
+    assert polyline.get("points") == "490896.0,60.00 490920.0,70.00 490992.0,80.00"
+    scale = re.fullmatch(r"matrix\((.*)\)", polyline.get("transform") or "")
+    assert scale is not None
+    wide, _, _, high, left, top = map(float, scale[1].split())
+    drawn = [(wide * hours + left, high * percent + top) for hours, percent in POINTS]
+    assert [(round(x, 1), round(y, 1)) for x, y in drawn] == [(44, 136), (179, 74), (584, 12)]
     assert [text.text for text in root.iter(f"{SVG}text")] == [
         *("60%", "80%", "2026-01-01", "2026-01-05", "80%"),
     ]
@@ -55,7 +64,7 @@ def test_one_point_is_no_trend(history: bytes) -> None:
 
 def test_a_steady_figure_is_a_line_too() -> None:
     history = line("2026-01-01T00:00:00Z", 100.0) + line("2026-01-01T00:00:00+00:00", 100.0)
-    assert b'points="44.0,' in (trend_svg(history, "100") or b"")
+    assert b'points="490896.0,100.00 490896.0,100.00"' in (trend_svg(history, "100") or b"")
 
 
 def test_the_second_publication_shows_it(shapes: Checkout) -> None:

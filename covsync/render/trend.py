@@ -15,7 +15,9 @@ LEFT, RIGHT, TOP, BOTTOM = 44, 56, 12, 24
 def trend_svg(history: bytes, shown_total: str) -> bytes | None:
     """The picture of ``history``'s newest publications, ``None`` where there are not two.
 
-    ``shown_total`` stands beside the last point, so that it tells what badge and table tell.
+    ``shown_total`` stands beside the last point, so that it tells what badge and table tell. The
+    line's points are hours and percentages, drawn to scale by the renderer: so a point stays as it
+    is written when others join, and git has little to keep.
     """
     points = _points(history)[-LONGEST:]
     if len(points) < 2:
@@ -23,16 +25,16 @@ def trend_svg(history: bytes, shown_total: str) -> bytes | None:
     (first, _), (last, _) = points[0], points[-1]
     lowest = min(floor(min(percent for _, percent in points) / 10) * 10, 90)
     highest = max(ceil(max(percent for _, percent in points) / 10) * 10, lowest + 10)
-    span = (last - first).total_seconds() or 1.0
-
-    def across(at: datetime) -> float:
-        return LEFT + (WIDTH - LEFT - RIGHT) * (at - first).total_seconds() / span
+    wide = (WIDTH - LEFT - RIGHT) / (_hours(last) - _hours(first) or 1.0)
+    high = (HEIGHT - TOP - BOTTOM) / (highest - lowest)
 
     def down(percent: float) -> float:
-        return TOP + (HEIGHT - TOP - BOTTOM) * (highest - percent) / (highest - lowest)
+        return TOP + high * (highest - percent)
 
-    line = " ".join(f"{across(at):.1f},{down(percent):.1f}" for at, percent in points)
-    end_x, end_y = across(last), down(points[-1][1])
+    line = " ".join(f"{_hours(at):.1f},{percent:.2f}" for at, percent in points)
+    start = LEFT - wide * _hours(first)
+    scale = f"matrix({wide:.9g} 0 0 {-high:.9g} {start:.9g} {down(0):.9g})"
+    end_x, end_y = start + wide * _hours(last), down(points[-1][1])
     grid = "".join(
         f'<path d="M{LEFT} {down(tick):.1f}H{WIDTH - RIGHT}" stroke="#888" stroke-opacity=".35"/>'
         f'<text x="{LEFT - 6}" y="{down(tick) + 4:.1f}" text-anchor="end">{tick}%</text>'
@@ -50,12 +52,16 @@ def trend_svg(history: bytes, shown_total: str) -> bytes | None:
         f"{grid}"
         f'<text x="{LEFT}" y="{foot}">{first:%Y-%m-%d}</text>'
         f'<text x="{WIDTH - RIGHT}" y="{foot}" text-anchor="end">{last:%Y-%m-%d}</text>'
-        f'<polyline points="{line}" fill="none" stroke="#2f81f7" stroke-width="2" '
-        'stroke-linejoin="round"/>'
+        f'<polyline points="{line}" transform="{scale}" fill="none" stroke="#2f81f7" '
+        'stroke-width="2" stroke-linejoin="round" vector-effect="non-scaling-stroke"/>'
         f'<circle cx="{end_x:.1f}" cy="{end_y:.1f}" r="3.5" fill="#2f81f7"/>'
         f'<text x="{end_x + 8:.1f}" y="{end_y + 4:.1f}" font-weight="bold">{shown_total}%</text>'
         "</g></svg>\n"
     ).encode()
+
+
+def _hours(at: datetime) -> float:
+    return at.timestamp() / 3600
 
 
 def _points(history: bytes) -> list[tuple[datetime, float]]:
