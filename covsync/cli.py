@@ -89,7 +89,7 @@ def parser() -> argparse.ArgumentParser:
     )
     top.set_defaults(verbose=False)
     top.add_argument("--version", action="version", version=f"covsync {__version__}")
-    commands = top.add_subparsers(metavar="COMMAND", required=True)
+    commands = top.add_subparsers(metavar="COMMAND", required=True, prog="covsync")
 
     def command(
         name: str, text: str, run: Callable[[argparse.Namespace], int]

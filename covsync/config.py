@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from covsync.errors import CovsyncError
 
@@ -35,8 +34,7 @@ NO_SUBPROJECT = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Config:
+class Config(NamedTuple):
     """One value a key; ``docs/configuration.md`` tells users what each means.
 
     Floors are exact percentages, 0 to 100; ``None`` is no floor (for ``fail_under``:
@@ -47,7 +45,7 @@ class Config:
     fail_under: Fraction | None = None
     fail_under_file: Fraction | None = None
     fail_under_diff: Fraction | None = None
-    paths: Mapping[str, Fraction] = field(default_factory=dict)
+    paths: Mapping[str, Fraction] = {}
     max_drop: Fraction | None = None
     no_data: str = "fail"
     stale: str = "fail"
@@ -175,7 +173,7 @@ PARSERS: Mapping[str, Callable[[object], Any]] = {
     "badge_green": _number,
     "badge_orange": _number,
 }
-assert set(PARSERS) == {key.name for key in fields(Config)}  # noqa: S101 - holds for every import
+assert tuple(PARSERS) == Config._fields  # noqa: S101 - holds for every import
 
 
 def project_folder(start: Path, top: Path) -> Path:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TextIO
+from typing import NamedTuple, TextIO
 
 STYLES = {"red": "31", "green": "32", "yellow": "33", "bold": "1"}
 
@@ -30,8 +29,7 @@ def _line(text: str) -> str:
     return text.replace("\n", "?")
 
 
-@dataclass(frozen=True, slots=True)
-class Console:
+class Console(NamedTuple):
     """Where a command says things: results on stdout, notes and errors on stderr."""
 
     verbose: bool = False

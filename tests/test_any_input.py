@@ -283,5 +283,5 @@ def test_a_report_is_consistent_or_refused(
     assert sum((file.totals for file in report.files), Totals()) == report.totals
     assert 0 <= report.totals.percent_covered <= 100
     for file in report.files:
-        assert len(set(file.missing_lines)) == file.totals.missing
-        assert len(set(file.missing_branches)) == file.totals.missing_branches
+        assert len(set(file.lines.missing)) == file.totals.missing
+        assert len(set(file.lines.missing_branches)) == file.totals.missing_branches

@@ -43,7 +43,7 @@ def edit(checkout: Checkout, text: str, *, add: bool = True) -> None:
 def test_what_the_tests_ran_on_is_verified(recorded: Checkout) -> None:
     passes(recorded)
     store = recorded.folder / ".git" / "covsync"
-    assert [path.name for path in store.iterdir()] == ["store-1.sqlite"]
+    assert [path.name for path in store.iterdir()] == ["store-2.sqlite"]
     assert recorded.git("status", "--porcelain") == ""
 
 
@@ -214,7 +214,7 @@ def test_modes_of_staleness(recorded: Checkout) -> None:
 
 
 def test_without_a_snapshot_it_never_pretends(recorded: Checkout) -> None:
-    (recorded.folder / ".git" / "covsync" / "store-1.sqlite").unlink()
+    (recorded.folder / ".git" / "covsync" / "store-2.sqlite").unlink()
     ended = recorded.covsync("check")
     assert ended.out == "covsync: coverage is 75% (unverified), its floor held\n"
     assert recorded.covsync("record").out == "covsync: coverage is 75%, recorded\n"
@@ -230,17 +230,21 @@ def test_newer_data_outdates_the_snapshot(recorded: Checkout) -> None:
 
 @pytest.mark.parametrize("damage", [b"", b"not a store", b"SQLite format 3\x00" + b"x" * 5000])
 def test_a_damaged_store_is_set_aside(recorded: Checkout, damage: bytes) -> None:
-    (recorded.folder / ".git" / "covsync" / "store-1.sqlite").write_bytes(damage)
+    (recorded.folder / ".git" / "covsync" / "store-2.sqlite").write_bytes(damage)
     assert "(unverified)" in recorded.covsync("check").out
     assert recorded.covsync("record").status == 0
     passes(recorded)
 
 
-def test_a_store_with_damaged_rows_is_none(recorded: Checkout) -> None:
-    with sqlite3.connect(recorded.folder / ".git" / "covsync" / "store-1.sqlite") as store:
-        store.execute("update file set lines = x'00'")
+def test_a_store_with_damaged_lines_is_none_where_they_are_needed(recorded: Checkout) -> None:
+    with sqlite3.connect(recorded.folder / ".git" / "covsync" / "store-2.sqlite") as store:
+        store.execute("update detail set lines = x'00'")
     store.close()
-    assert "(unverified)" in recorded.covsync("check").out
+    passes(recorded)
+    ended = recorded.covsync("check", "--fail-under=90")
+    assert ended.status == 2
+    assert ended.out.startswith("total: 75% is below 90% (fail_under); missing shapes.py 3\n")
+    assert "Unverified: " in ended.out
 
 
 def test_only_what_is_staged_counts(recorded: Checkout) -> None:
@@ -295,11 +299,13 @@ def test_settings_that_bear_on_the_analysis_outdate_the_snapshot(recorded: Check
 
 
 def test_it_reads_the_snapshot_and_nothing_else(recorded: Checkout) -> None:
-    """On the hook's path coverage.py is not loaded, and no source is parsed."""
+    """On the hook's path no source is parsed, and nothing is loaded that takes long."""
     code = (
-        "import sys, ast\nfrom covsync.cli import main\nstatus = main(['check'])\n"
-        "heavy = {'coverage', 'git', 'yaml', 'pathspec', 'difflib'} & set(sys.modules)\n"
-        "print(status, sorted(heavy))"
+        "import sys\nbefore = set(sys.modules)\n"
+        "from covsync.cli import main\nstatus = main(['check'])\n"
+        "heavy = {'coverage', 'git', 'yaml', 'pathspec', 'difflib', 'tokenize', 'ast', 'inspect',\n"
+        "    'dataclasses', 'configparser', 'importlib.metadata', 'tempfile', 'urllib.parse'}\n"
+        "print(status, sorted(heavy & set(sys.modules) - before))"
     )
     done = run(["python", "-c", code], recorded.folder)
     assert done.out.endswith("its floor held\n0 []\n")

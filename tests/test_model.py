@@ -6,7 +6,7 @@ from fractions import Fraction
 
 import pytest
 
-from covsync.model import FileReport, Finding, Totals, exact_decimal
+from covsync.model import Finding, Lines, Totals, exact_decimal
 
 
 def of(covered: int, coverable: int) -> Totals:
@@ -80,12 +80,10 @@ def test_how_much_is_needed_is_exact(covered: int, coverable: int, floor: str, n
 
 
 def test_missing_lines_join_over_what_is_no_statement() -> None:
-    file = FileReport(
-        path="a.py",
-        totals=Totals(),
-        executed_lines=(4, 6, 8),
-        missing_lines=(1, 2, 5, 10, 11),
-        excluded_lines=(6,),
+    lines = Lines(
+        executed=(4, 6, 8),
+        missing=(1, 2, 5, 10, 11),
+        excluded=(6,),
         missing_branches=((4, 5), (4, -1), (8, 4), (10, 4)),
     )
-    assert file.missing_text() == "1-2, 4->exit, 5, 8->4, 10-11"
+    assert lines.missing_items() == ["1-2", "4->exit", "5", "8->4", "10-11"]

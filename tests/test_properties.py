@@ -19,6 +19,7 @@ from covsync.console import printable
 from covsync.git.fast_import import commit_stream, quoted
 from covsync.model import (
     FileReport,
+    Lines,
     Links,
     Report,
     ReportStyle,
@@ -77,7 +78,7 @@ NAMES = st.one_of(
 def report_of(names: Mapping[str, int] | list[str], version: tuple[int, ...] = ()) -> Report:
     """A report on files of these names, of two statements each, one of them missing."""
     totals = Totals(statements=2, missing=1)
-    files = tuple(FileReport(name, totals, (1,), (2,), (), ()) for name in sorted(names))
+    files = tuple(FileReport(name, totals, Lines((1,), (2,))) for name in sorted(names))
     total = sum((file.totals for file in files), Totals())
     return Report(files, total, has_branches=False, style=ReportStyle(), coverage_version=version)
 

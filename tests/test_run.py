@@ -257,7 +257,7 @@ def test_pytest_records_nothing_where_it_does_not_measure(checkout: Checkout) ->
     assert run(["pytest", "-q", "-p", "no:cacheprovider"], checkout.folder).status == 0
     assert not (checkout.folder / ".git" / "covsync").exists()
     run(["coverage", "run", "-m", "pytest", "-q", "-p", "no:cacheprovider"], checkout.folder)
-    store = checkout.folder / ".git" / "covsync" / "store-1.sqlite"
+    store = checkout.folder / ".git" / "covsync" / "store-2.sqlite"
     written = store.stat().st_mtime_ns
     assert run(["pytest", "-q", "-p", "no:cacheprovider"], checkout.folder).status == 0
     assert store.stat().st_mtime_ns == written

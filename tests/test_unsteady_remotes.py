@@ -203,7 +203,7 @@ def test_a_transport_that_never_ends_is_ended(
     """SSH has no bound of its own. What stands for it here waits forever."""
     monkeypatch.setenv("GIT_SSH_COMMAND", "exec sleep 600 #")
     monkeypatch.setattr(scratch, "LONGEST_SECONDS", 0.5)
-    repository = Repository(shapes.folder)
+    repository = Repository.around(shapes.folder)
     with scratch.scratch_repository(repository, "origin", "ssh://127.0.0.1/r.git") as reached:
         answer = reached.run("ls-remote", "covsync")
     assert answer.status == 128

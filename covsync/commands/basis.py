@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from fractions import Fraction
+from typing import NamedTuple, TypeVar
 
 from covsync.commands import project
 from covsync.commands.project import Project
@@ -13,15 +13,14 @@ from covsync.errors import NothingToJudgeError
 from covsync.gate.committed import changed, committed, origins
 from covsync.git import index
 from covsync.measure import settings, snapshot, store
-from covsync.measure.measurement import measured
 from covsync.model import FileReport, Report, Snapshot
 from covsync.render.verdict import stale_text
 
 TESTS = "covsync run -m pytest"
+Outcome = TypeVar("Outcome")
 
 
-@dataclass(frozen=True, slots=True)
-class Basis:
+class Basis(NamedTuple):
     """A report to judge, and how far it can be relied on.
 
     ``files`` are the reports by path from the repository's top level. ``fail_under`` is
@@ -37,17 +36,28 @@ class Basis:
     command: str
 
 
-def basis(console: Console, entered: Project, commit: str | None) -> Basis:
-    """What there is to judge the index by, or else a ``commit``.
+def by_basis(
+    console: Console, entered: Project, commit: str | None, judge: Callable[[Basis], Outcome]
+) -> Outcome:
+    """What ``judge`` makes of what there is to judge the index by, or else a ``commit``.
 
-    Raises ``NoDataError`` and others where there is nothing.
+    It may be asked once more where the store turns out to be damaged. Raises ``NoDataError`` and
+    others where there is nothing.
     """
-    place = entered.repository.own_folder()
-    taken = store.load(place, entered.coverage_path)
-    if taken is not None and snapshot.describes(taken, entered.config.data_file):
-        console.detail(f"judged by the snapshot in {place / store.NAME}")
-        return _of_snapshot(entered, taken, commit)
-    return _of_data(console, entered)
+    place = entered.repository.own_folder
+    with store.opened(place, entered.coverage_path) as taken:
+        if taken is not None and snapshot.describes(taken, entered.config.data_file):
+            console.detail(f"judged by the snapshot in {place / store.NAME}")
+            try:
+                return judge(_of_snapshot(entered, taken, commit))
+            except store.DamagedError as error:
+                console.detail(f"{place / store.NAME} is damaged and set aside: {error}")
+    for other in store.newer_of_other_versions(place):
+        console.note(
+            f"{other} holds a newer snapshot, of a covsync of another version: this one reads "
+            f"{store.NAME}. Let the hook's `rev` and the project's environment be the same covsync."
+        )
+    return judge(_of_data(console, entered))
 
 
 def stale(entered: Project, judged: Basis) -> tuple[str, str]:
@@ -67,18 +77,16 @@ def _of_snapshot(entered: Project, taken: Snapshot, commit: str | None) -> Basis
             )
         if str(now.fail_under) != taken.configured_fail_under:
             fail_under = now.fail_under or None
-    entries = index.entries(entered.repository, commit)
-    blobs = {path: entry.blob for path, entry in entries.items() if entry.is_file}
-    gone = any(path not in blobs for path in taken.files)
+    blobs = index.blobs(entered.repository, commit)
+    gone = taken.files.keys() - blobs.keys()
     origin = origins(taken, blobs, index.renames(entered.repository) if gone else {})
-    tree = entered.tree_of(frozenset(entries))
+    tree = entered.tree_of(frozenset(blobs))
     new = [path for path in snapshot.new_sources(taken, blobs, tree) if path not in origin]
     edited = changed(taken, blobs, origin)
     wanted = [blobs[path] for path in (*edited, *new)]
     wanted += [taken.files[old].blob for old in edited.values() if taken.files[old].text is None]
     texts = index.read_blobs(entered.repository, wanted) if wanted else {}
-    names = {path: entered.shown(path) for path in origin}
-    told = committed(taken, blobs, origin, new, texts, names)
+    told = committed(taken, blobs, origin, new, texts, entered.names(origin))
     return Basis(
         told.report,
         told.files,
@@ -90,6 +98,8 @@ def _of_snapshot(entered: Project, taken: Snapshot, commit: str | None) -> Basis
 
 
 def _of_data(console: Console, entered: Project) -> Basis:
+    from covsync.measure.measurement import measured
+
     with measured(entered.config.data_file, entered.work_tree()) as measurement:
         project.tell_source(console, measurement)
         paths = snapshot.measured_paths(measurement)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from covsync.commands import project
-from covsync.commands.baseline import baseline
-from covsync.commands.basis import Basis, basis, stale
+from covsync.commands.basis import Basis, by_basis, stale
 from covsync.commands.project import Project
 from covsync.console import Console
 from covsync.errors import NoDataError, NothingToJudgeError
@@ -36,9 +35,15 @@ def check(
     entered = project.enter(flags)
     config = entered.config
     push = _push_of_pre_commit()
-    commit = push.to_ref if push else None
     try:
-        judged = basis(console, entered, commit)
+        return by_basis(
+            console,
+            entered,
+            push.to_ref if push else None,
+            lambda judged: _judge(
+                console, entered, judged, push, compare_to, fetch=fetch, as_json=as_json
+            ),
+        )
     except NoDataError as error:
         if config.no_data != "warn":
             raise
@@ -47,7 +52,20 @@ def check(
         else:
             console.note(f'{error.message}; nothing was judged, as no_data = "warn" allows')
         return 0
+
+
+def _judge(
+    console: Console,
+    entered: Project,
+    judged: Basis,
+    push: _Push | None,
+    compare_to: str | None,
+    *,
+    fetch: bool,
+    as_json: bool,
+) -> int:
     _judge_freshness(console, entered, judged)
+    config, commit = entered.config, push.to_ref if push else None
     ref = compare_to or (push.from_ref if push else None)
     base = None if ref is None else index.merge_base(entered.repository, ref, commit or "HEAD")
     asked = Asked(
@@ -72,8 +90,7 @@ def check(
     return status
 
 
-@dataclass(frozen=True, slots=True)
-class _Push:
+class _Push(NamedTuple):
     """What git is about to push, as pre-commit tells its hooks at that stage."""
 
     from_ref: str | None
@@ -114,6 +131,8 @@ def _before(
     config = entered.config
     if config.max_drop is None:
         return None
+    from covsync.commands.baseline import baseline
+
     before = baseline(console, entered, base, fetch=fetch)
     if before is None:
         console.note(f"there is no baseline yet on {config.remote}/{config.branch}")

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 from covsync import config
 from covsync.config import Config
 from covsync.console import Console
 from covsync.errors import CovsyncError
 from covsync.git.repository import Repository
-from covsync.git.scratch import Scratch, scratch_repository
-from covsync.measure.measurement import Measurement
 from covsync.model import WorkTree
 
+if TYPE_CHECKING:
+    from covsync.git.scratch import Scratch
+    from covsync.measure.measurement import Measurement
 
-@dataclass(frozen=True, slots=True)
-class Project:
+
+class Project(NamedTuple):
     """A project in its repository. ``coverage_path`` is its folder as data.json tells it."""
 
     repository: Repository
@@ -41,7 +42,18 @@ class Project:
 
     def shown(self, path: str) -> str:
         """A path from the repository's top level as reports name it: from the project's folder."""
-        return os.path.relpath(os.path.join(self.repository.top, path), self.folder)
+        return self.names([path])[path]
+
+    def names(self, paths: Iterable[str]) -> dict[str, str]:
+        """How reports name each of the paths; see ``shown``."""
+        inside = os.path.join(self.coverage_path, "").removeprefix("./")
+
+        def name(path: str) -> str:
+            if path.startswith(inside):
+                return path.removeprefix(inside)
+            return os.path.relpath(os.path.join(self.repository.top, path), self.folder)
+
+        return {path: name(path) for path in paths}
 
 
 def enter(flags: Mapping[str, object], *, allow_bare: bool = False) -> Project:
@@ -73,6 +85,8 @@ def scratch(console: Console, entered: Project, urls: Sequence[str]) -> Iterator
 
     ``COVSYNC_TOKEN`` opens it, where CI gives one. Raises ``CovsyncError`` where there is no URL.
     """
+    from covsync.git.scratch import scratch_repository
+
     if not urls:
         raise no_such_remote(entered)
     if len(urls) > 1:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from covsync import config as configuration
 from covsync.commands import project
-from covsync.commands.basis import basis, stale
+from covsync.commands.basis import Basis, by_basis, stale
 from covsync.commands.project import Project
 from covsync.console import Console
 from covsync.errors import CovsyncError, NothingToJudgeError
@@ -23,8 +23,18 @@ def ratchet(console: Console, *, step: Fraction, allow_lower: bool) -> int:
     0 when they are there; the file's other bytes stay as they are.
     """
     entered = project.enter({})
+    return by_basis(
+        console,
+        entered,
+        None,
+        lambda judged: _raise(console, entered, judged, step=step, allow_lower=allow_lower),
+    )
+
+
+def _raise(
+    console: Console, entered: Project, judged: Basis, *, step: Fraction, allow_lower: bool
+) -> int:
     path = configuration.source(entered.folder)
-    judged = basis(console, entered, None)
     if judged.unmeasured:
         raise NothingToJudgeError(*stale(entered, judged))
     config = entered.config

@@ -29,7 +29,7 @@ def record_entered(entered: Project, command: str, began: int | None) -> str:
     """Records the data of a project that was entered; its total, as it is shown."""
     with measured(entered.config.data_file, entered.work_tree()) as measurement:
         taken = _snapshot(entered, measurement, command, began)
-        store.save(entered.repository.own_folder(), entered.coverage_path, taken)
+        store.save(entered.repository.own_folder, entered.coverage_path, taken)
         return measurement.report.shown_total()
 
 

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
-from covsync.gate.freshness import carried, unmeasured_statements
 from covsync.model import FileReport, Report, Snapshot, Totals
 
 
-@dataclass(frozen=True, slots=True)
-class Committed:
+class Committed(NamedTuple):
     """The report in the lines of the index; ``unmeasured`` are, by path, lines no test has seen.
 
     Reports and lines are by the path from the repository's top level.
@@ -30,12 +28,15 @@ def origins(
     new), or by its very text.
     """
     found = {path: path for path in blobs if path in snapshot.files}
-    gone = {path: file for path, file in snapshot.files.items() if path not in blobs}
-    for old in gone:
+    gone = snapshot.files.keys() - blobs.keys()
+    if not gone:
+        return found
+    for old in sorted(gone):
         new = renamed.get(old)
         if new in blobs and new not in found:
             found[str(new)] = old
-    by_blob = {file.blob: path for path, file in gone.items() if path not in found.values()}
+    moved = frozenset(found.values())
+    by_blob = {snapshot.files[path].blob: path for path in gone if path not in moved}
     for path, blob in blobs.items():
         if path not in found and path not in snapshot.seen and blob in by_blob:
             found[path] = by_blob.pop(blob)
@@ -62,23 +63,27 @@ def committed(
     ``texts`` are contents by blob, of all that changed and of the ``new_sources``; ``names`` are
     paths as the report shows them.
     """
-    edited = changed(snapshot, blobs, origin)
     files, unmeasured = {}, {}
     for path, old in origin.items():
         measured = snapshot.files[old]
-        files[path] = replace(measured.report, path=names[path])
-        if path in edited:
-            before = measured.text if measured.text is not None else texts.get(measured.blob, b"")
-            moved = carried(files[path], before, texts[blobs[path]], snapshot.exclusions)
-            files[path] = moved.report
-            if moved.unmeasured:
-                unmeasured[path] = moved.unmeasured
+        files[path] = FileReport(names[path], measured.totals, measured.detail)
+    for path, old in changed(snapshot, blobs, origin).items():
+        from covsync.gate.freshness import carried
+
+        before = snapshot.files[old].text
+        if before is None:
+            before = texts.get(snapshot.files[old].blob, b"")
+        moved = carried(files[path], before, texts[blobs[path]], snapshot.exclusions)
+        files[path] = moved.report
+        if moved.unmeasured:
+            unmeasured[path] = moved.unmeasured
     for path in new_sources:
-        if path not in origin:
-            lines = unmeasured_statements(texts[blobs[path]])
-            if lines:
-                unmeasured[path] = lines
-    totals = sum((file.totals for file in files.values()), Totals())
+        from covsync.gate.freshness import unmeasured_statements
+
+        lines = unmeasured_statements(texts[blobs[path]])
+        if lines:
+            unmeasured[path] = lines
+    totals = Totals.together(file.totals for file in files.values())
     shown = tuple(sorted(files.values(), key=lambda file: file.path))
     report = Report(shown, totals, snapshot.has_branches, snapshot.style)
     return Committed(report, files, unmeasured)

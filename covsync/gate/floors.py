@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from fractions import Fraction
+from typing import NamedTuple
 
 from covsync.errors import CovsyncError
 from covsync.model import HUNDRED, Baseline, FileReport, Finding, Report, Totals, Verdict, shown
@@ -12,8 +12,7 @@ from covsync.model import HUNDRED, Baseline, FileReport, Finding, Report, Totals
 SHOWN_LOSSES = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(NamedTuple):
     """The floors to judge, ``None`` for one that is not set.
 
     ``paths`` maps a glob (as in ``.gitignore``) to the floor of all files under it together.
@@ -24,8 +23,8 @@ class Asked:
     fail_under: Fraction | None = None
     fail_under_file: Fraction | None = None
     fail_under_diff: Fraction | None = None
-    changes: Mapping[str, frozenset[int]] = field(default_factory=dict)
-    paths: Mapping[str, Fraction] = field(default_factory=dict)
+    changes: Mapping[str, frozenset[int]] = {}
+    paths: Mapping[str, Fraction] = {}
     max_drop: Fraction | None = None
     before: Baseline | None = None
 
@@ -56,16 +55,15 @@ def judge(report: Report, asked: Asked) -> Verdict:
         judged.append(("max_drop", "total", floor, report.files, _losses(report, asked.before)))
     findings = []
     for rule, subject, floor, files, note in judged:
-        totals = sum((each.totals for each in files), Totals())
-        if totals.percent_covered < floor:
+        totals = Totals.together(each.totals for each in files)
+        if totals.is_below(floor):
             missing = _most_missing_first(files)
             findings.append(Finding(rule, subject, totals, floor, missing, note))
     findings.sort(key=lambda finding: (-finding.shortfall, finding.subject))
     return Verdict(tuple(findings), len(judged) - len(findings), tuple(unmatched))
 
 
-@dataclass(frozen=True, slots=True)
-class Raised:
+class Raised(NamedTuple):
     """A configured floor by its ``key``, and the highest one on a step that the project holds."""
 
     key: tuple[str, ...]
@@ -91,7 +89,7 @@ def raised(
     for glob, floor in paths.items():
         files = _under(glob, report.files)
         if files:
-            totals = sum((file.totals for file in files), Totals())
+            totals = Totals.together(file.totals for file in files)
             held.append((("paths", glob), floor, totals.percent_covered))
     return [Raised(key, old, figure // step * step) for key, old, figure in held]
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
-from covsync.model import Branch, FileReport
+from covsync.model import Branch, FileReport, Lines
 
 # Wider than coverage.py's defaults, as projects set their own: better one run too many.
 EXCLUDING = re.compile(r"#.*\b(pragma|no ?cover|no ?branch|nocov)", re.IGNORECASE)
@@ -21,16 +21,14 @@ STRING = r"""[rRuUbB]*('[^']*'|"[^"]*"|'''.*'''|\"\"\".*\"\"\")"""
 SILENT = re.compile(rf"(global|nonlocal) .*|({STRING} ?)+", re.DOTALL)
 
 
-@dataclass(frozen=True, slots=True)
-class Carried:
+class Carried(NamedTuple):
     """A file's report in the lines of its new text, and those of its lines no test has seen."""
 
     report: FileReport
     unmeasured: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class _Logical:
+class _Logical(NamedTuple):
     """A logical line: its first and last line, how deep it is indented, and its tokens."""
 
     first: int
@@ -141,12 +139,12 @@ def _moved(report: FileReport, stays: dict[int, int]) -> FileReport:
         pairs = ((stays[a], stays.get(b, b) if b > 0 else b) for a, b in old if a in stays)
         return tuple(sorted(pairs))
 
-    moved = replace(
-        report,
-        executed_lines=lines(report.executed_lines),
-        missing_lines=lines(report.missing_lines),
-        excluded_lines=lines(report.excluded_lines),
-        missing_branches=branches(report.missing_branches),
-        executed_branches=branches(report.executed_branches),
+    before = report.lines
+    moved = Lines(
+        executed=lines(before.executed),
+        missing=lines(before.missing),
+        excluded=lines(before.excluded),
+        missing_branches=branches(before.missing_branches),
+        executed_branches=branches(before.executed_branches),
     )
-    return replace(moved, totals=moved.counted())
+    return FileReport(report.path, moved.counted(), moved)

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import os
 import subprocess
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from covsync.errors import CovsyncError
 
 NO_GIT = ("git is not installed, or not on PATH", "Install git 2.32 or newer.")
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """How a git command ended; ``error`` is what it wrote to stderr."""
 
     status: int

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
 from covsync.errors import CovsyncError
 from covsync.git.command import Answer, ask
@@ -15,34 +14,23 @@ FILE_MODES = ("100644", "100755")
 HUNK = re.compile(rb"(?m)^@@ -\S+ \+(\d+)(?:,(\d+))? @@")
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A path's entry in the index: a regular file's blob, or else no blob."""
+def blobs(repository: Repository, commit: str | None = None) -> Mapping[str, str]:
+    """The blob of each regular file in the index, or else in a commit, by path from the top level.
 
-    mode: str
-    blob: str
-
-    @property
-    def is_file(self) -> bool:
-        """Whether it is a regular file: no symbolic link, no submodule."""
-        return self.mode in FILE_MODES
-
-
-def entries(repository: Repository, commit: str | None = None) -> Mapping[str, Entry]:
-    """The index, or else a commit's tree, by path from the top level.
-
-    A path in conflict has its own side's entry.
+    A path in conflict has its own side's. Symbolic links and submodules are no regular files.
     """
     if commit is not None:
         answer = _must(ask(repository.top, "ls-tree", "-r", "-z", "--full-tree", commit))
-        lines = (line.partition("\t") for line in _records(answer))
-        return {path: Entry(*meta.split(" ")[::2]) for meta, _, path in lines}
-    found: dict[str, Entry] = {}
-    for line in _records(_must(ask(repository.top, "ls-files", "--stage", "-z"))):
-        meta, _, path = line.partition("\t")
-        mode, blob, stage = meta.split(" ")
-        if stage in ("0", "2"):
-            found[path] = Entry(mode, blob)
+        at, stages = 2, None
+    else:
+        answer = _must(ask(repository.top, "ls-files", "--stage", "-z"))
+        at, stages = 1, ("0", "2")
+    found: dict[str, str] = {}
+    for line in _records(answer):
+        facts, _, path = line.partition("\t")
+        words = facts.split(" ")
+        if words[0] in FILE_MODES and (stages is None or words[2] in stages):
+            found[path] = words[at]
     return found
 
 
@@ -53,13 +41,13 @@ def read_blobs(repository: Repository, blobs: Iterable[str]) -> Mapping[str, byt
         ask(repository.top, "cat-file", "--batch", stdin="".join(f"{b}\n" for b in wanted).encode())
     )
     contents: dict[str, bytes] = {}
-    rest = answer.output
+    output, at = answer.output, 0
     for blob in wanted:
-        head, _, rest = rest.partition(b"\n")
-        if head.endswith(b"missing"):
-            continue
-        size = int(head.split()[-1])
-        contents[blob], rest = rest[:size], rest[size + 1 :]
+        end = output.index(b"\n", at)
+        head, at = output[at:end], end + 1
+        if not head.endswith(b"missing"):
+            size = int(head.split()[-1])
+            contents[blob], at = output[at : at + size], at + size + 1
     return contents
 
 

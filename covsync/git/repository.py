@@ -4,37 +4,44 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from covsync.errors import CovsyncError
 from covsync.git.command import ask
 from covsync.model import Source
 
 LATEST = 253402300799  # the last second of the year 9999
+OWN_FOLDER = ("--git-path", "covsync")
 
 
-@dataclass(frozen=True, slots=True)
-class Repository:
+class Repository(NamedTuple):
     """A repository; ``top`` is its work tree's top level, symbolic links resolved.
 
     A bare one has no work tree: there ``top`` is its own folder, and what its ``HEAD`` holds stands
-    for what is tracked.
+    for what is tracked. In ``own_folder``, under git's own folder, covsync may keep things of this
+    work tree.
     """
 
     top: Path
+    own_folder: Path
     is_bare: bool = False
 
     @classmethod
     def around(cls, folder: Path) -> Repository:
         """The repository that ``folder`` lies in. Raises ``CovsyncError`` where there is none."""
-        answer = ask(folder, "rev-parse", "--show-toplevel")
+        answer = ask(folder, "rev-parse", "--show-toplevel", *OWN_FOLDER)
         if answer.status == 0 and answer.output:
-            return cls(Path(os.path.realpath(answer.text())))
+            top, _, own_folder = answer.text().partition("\n")
+            if "\n" in own_folder:  # in the name of a folder, as the answers are two
+                top = ask(folder, "rev-parse", "--show-toplevel").text()
+                own_folder = ask(folder, "rev-parse", *OWN_FOLDER).text()
+            return cls(Path(os.path.realpath(top)), folder / own_folder)
         dubious = re.search(r"dubious ownership in repository at '(.*?)' To add", answer.error)
         if dubious:
+            import shlex
+
             trusting = shlex.join(["safe.directory", dubious[1]])
             raise CovsyncError(
                 f"git does not trust this repository: {dubious[1]} belongs to another user",
@@ -47,7 +54,8 @@ class Repository:
                     "Run covsync in the checkout it belongs to.",
                 )
             git_dir = ask(folder, "rev-parse", "--absolute-git-dir").text()
-            return cls(Path(os.path.realpath(git_dir)), is_bare=True)
+            own_folder = ask(folder, "rev-parse", *OWN_FOLDER).text()
+            return cls(Path(os.path.realpath(git_dir)), folder / own_folder, is_bare=True)
         if "not a git repository" in answer.error:
             raise CovsyncError(
                 f"{folder} is not in a git repository",
@@ -141,10 +149,6 @@ class Repository:
         """The environment variables that point git at one repository; settings are none."""
         names = ask(self.top, "rev-parse", "--local-env-vars").text().split()
         return [name for name in names if not name.startswith("GIT_CONFIG")]
-
-    def own_folder(self) -> Path:
-        """Where covsync may keep things of this work tree: under git's own folder."""
-        return self.top / ask(self.top, "rev-parse", "--git-path", "covsync").text()
 
     def object_format(self) -> str:
         """``sha1`` or ``sha256``."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from covsync.errors import CovsyncError
-from covsync.model import Branch, FileReport, Report, ReportStyle, Totals
+from covsync.model import Branch, FileReport, Lines, Report, ReportStyle, Totals
 
 FORMATS = (2, 3)
 LONGEST_PATH = 4096
@@ -53,7 +53,7 @@ def report_from_json(
         _file_report(path, _mapping(entry, f"files[{path!r}]"), has_branches=has_branches)
         for path, entry in sorted(entries.items())
     )
-    totals = sum((each.totals for each in files), Totals())
+    totals = Totals.together(each.totals for each in files)
     if _totals(document.get("totals"), "totals", has_branches=has_branches) != totals:
         raise MalformedError("its totals are not the sum of its files")
     return Report(files, totals, has_branches, style, coverage_version, document)
@@ -63,25 +63,24 @@ def _file_report(path: str, entry: Mapping[str, Any], *, has_branches: bool) -> 
     if len(path) > LONGEST_PATH:
         raise MalformedError(f"a file's name has {len(path)} characters")
     where = f"files[{path!r}]"
-    report = FileReport(
-        path=path,
-        totals=_totals(entry.get("summary"), f"{where}.summary", has_branches=has_branches),
-        executed_lines=_lines(entry.get("executed_lines"), f"{where}.executed_lines"),
-        missing_lines=_lines(entry.get("missing_lines"), f"{where}.missing_lines"),
-        excluded_lines=_lines(entry.get("excluded_lines"), f"{where}.excluded_lines"),
+    totals = _totals(entry.get("summary"), f"{where}.summary", has_branches=has_branches)
+    lines = Lines(
+        executed=_lines(entry.get("executed_lines"), f"{where}.executed_lines"),
+        missing=_lines(entry.get("missing_lines"), f"{where}.missing_lines"),
+        excluded=_lines(entry.get("excluded_lines"), f"{where}.excluded_lines"),
         missing_branches=_branches(entry, "missing_branches", where) if has_branches else (),
         executed_branches=_branches(entry, "executed_branches", where) if has_branches else (),
     )
-    listed = (set(report.executed_lines) | set(report.missing_lines)) - set(report.excluded_lines)
-    missing, branches = set(report.missing_lines), set(report.missing_branches)
+    listed = (set(lines.executed) | set(lines.missing)) - set(lines.excluded)
+    missing, branches = set(lines.missing), set(lines.missing_branches)
     if (
-        len(missing) != report.totals.missing
-        or len(report.missing_lines) != len(missing)
-        or len(branches) != report.totals.missing_branches
-        or len(listed) < report.totals.statements
+        len(missing) != totals.missing
+        or len(lines.missing) != len(missing)
+        or len(branches) != totals.missing_branches
+        or len(listed) < totals.statements
     ):
         raise MalformedError(f"{where} lists other lines than it counts")
-    return report
+    return FileReport(path, totals, lines)
 
 
 def _mapping(value: object, where: str) -> Mapping[str, Any]:

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import configparser
 import hashlib
-import importlib.metadata
 import json
 import os
 import re
-import tempfile
-from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from covsync.config import floor, parsed_toml
 from covsync.errors import CovsyncError
@@ -37,6 +33,8 @@ EXCLUDING = (
 
 def version() -> tuple[int, ...]:
     """The installed coverage.py's version, without loading it."""
+    import importlib.metadata
+
     numbers = re.match(r"\d+(\.\d+)*", importlib.metadata.version("coverage"))
     return tuple(int(part) for part in numbers[0].split(".")) if numbers else ()
 
@@ -62,6 +60,9 @@ def write_for_all_processes(target: Path) -> None:
     They are those of the configuration file that coverage.py would choose in the working
     directory, with paths made absolute, and what it takes to measure processes besides the first.
     """
+    import configparser
+    import tempfile
+
     sections = _chosen_sections()
     run = sections.setdefault("run", {})
     for key in ("source", "include", "omit"):
@@ -87,6 +88,8 @@ def write_for_all_processes(target: Path) -> None:
 
 def _chosen_sections() -> dict[str, dict[str, str]]:
     """The sections of the configuration file that coverage.py chooses, under their own names."""
+    import configparser
+
     named = os.environ.get("COVERAGE_RCFILE")
     for name in (named,) if named else FILES:
         try:
@@ -151,8 +154,7 @@ def digest_of_files(folder: Path) -> str:
     return digest.hexdigest()
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(NamedTuple):
     """What a snapshot remembers of the settings in the working directory.
 
     ``bearing`` are those that an analysis depends on, as one text; ``exclusions`` the regular

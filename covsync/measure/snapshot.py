@@ -4,23 +4,31 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Mapping
-from pathlib import Path, PurePosixPath
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from covsync.measure import settings
-from covsync.measure.measurement import Measurement
 from covsync.measure.patterns import fits_any
 from covsync.model import MeasuredFile, Snapshot, WorkTree
 
+if TYPE_CHECKING:
+    from covsync.measure.measurement import Measurement
+
 PYTHON = ".py"
+CHUNK = 1 << 18
 
 
 def digest(data_file: Path) -> str:
     """The SHA-256 of a data file, empty where there is none."""
+    found = hashlib.sha256()
     try:
-        return hashlib.sha256(data_file.read_bytes()).hexdigest()
+        with data_file.open("rb") as stream:
+            while chunk := stream.read(CHUNK):
+                found.update(chunk)
     except OSError:
         return ""
+    return found.hexdigest()
 
 
 def measured_paths(measurement: Measurement) -> dict[str, str]:
@@ -48,7 +56,7 @@ def taken(
     paths = measured_paths(measurement)
     placed = {paths[file.path]: file for file in report.files}
     files = {
-        path: MeasuredFile(file, blobs[path], texts.get(path))
+        path: MeasuredFile(blobs[path], file.totals, file.lines, texts.get(path))
         for path, file in placed.items()
         if path in blobs
     }
@@ -85,19 +93,29 @@ def new_sources(snapshot: Snapshot, paths: Iterable[str], tree: WorkTree) -> lis
     What is measured shows by example: a new Python file is in scope where the nearest folder
     that had Python files before had measured ones, unless coverage.py's ``omit`` leaves it out.
     """
-    measured: dict[PurePosixPath, bool] = {}
+    inside = os.path.join(os.path.relpath(tree.folder, tree.top), "").removeprefix("./")
+    new = [
+        path
+        for path in paths
+        if path.endswith(PYTHON) and path not in snapshot.seen and path.startswith(inside)
+    ]
+    if not new:
+        return []
+    measured: dict[str, bool] = {}
     for path in snapshot.seen:
-        for folder in PurePosixPath(path).parents:
+        for folder in _folders(path):
             measured[folder] = measured.get(folder, False) or path in snapshot.files
 
-    inside = os.path.join(os.path.relpath(tree.folder, tree.top), "").removeprefix("./")
-
     def in_scope(path: str) -> bool:
-        if path in snapshot.seen or not path.endswith(PYTHON) or not path.startswith(inside):
-            return False
         if fits_any(os.path.join(tree.top, path), snapshot.omit, tree.folder):
             return False
-        nearest = (each for each in PurePosixPath(path).parents if each in measured)
-        return measured[next(nearest, PurePosixPath())] if measured else False
+        return next((measured[each] for each in _folders(path) if each in measured), False)
 
-    return sorted(filter(in_scope, paths))
+    return sorted(filter(in_scope, new))
+
+
+def _folders(path: str) -> Iterator[str]:
+    """The folders around a path, the nearest first, the top level as an empty text."""
+    while path:
+        path = path.rpartition("/")[0]
+        yield path

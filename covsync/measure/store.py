@@ -1,32 +1,47 @@
-"""The analysis store: what was measured of which text, kept under git's own folder.
+"""The store: what was measured of which text, kept under git's own folder.
 
 One SQLite file, never in the work tree and never committed. Deleting it changes no answer; it only
 turns "verified" into "unverified". Its name holds the schema's version, as the hook's covsync and
 the project's may differ.
+
+Judging takes each file's totals, so these stand in narrow rows of their own. The lines and the text
+of a file are read when they are asked for.
 """
 
 from __future__ import annotations
 
 import contextlib
-import json
+import os
 import sqlite3
 import zlib
 from collections.abc import Iterator
-from fractions import Fraction
+from functools import partial
 from pathlib import Path
 
 from covsync.errors import CovsyncError
-from covsync.model import FileReport, MeasuredFile, ReportStyle, Snapshot, Totals
+from covsync.measure import stored
+from covsync.model import Lines, MeasuredFile, Snapshot, Totals
 
-NAME = "store-1.sqlite"
+NAME = "store-2.sqlite"
+NAMES = "store-*.sqlite"
 WAIT_SECONDS = 5
 SCHEMA = """
 create table if not exists snapshot (folder text primary key, facts text not null);
 create table if not exists file (
-    folder text not null, path text not null, blob text not null, text blob,
-    totals text not null, lines blob not null, primary key (folder, path)
+    folder text not null, path text not null, blob text not null,
+    statements integer not null, missing integer not null, excluded integer not null,
+    branches integer not null, partial_branches integer not null,
+    missing_branches integer not null, primary key (folder, path)
 ) without rowid;
+create table if not exists detail (
+    folder text not null, path text not null, lines blob not null, text blob,
+    primary key (folder, path)
+);
 """
+
+
+class DamagedError(Exception):
+    """The store cannot be read after all: whatever was judged by it has to be judged anew."""
 
 
 def save(place: Path, folder: str, snapshot: Snapshot) -> None:
@@ -51,118 +66,104 @@ def save(place: Path, folder: str, snapshot: Snapshot) -> None:
         ) from error
 
 
-def load(place: Path, folder: str) -> Snapshot | None:
-    """The newest snapshot of the project in ``folder``, ``None`` where the store has none."""
-    path = place / NAME
-    if not path.is_file():
-        return None
-    try:
-        with _opened(f"{path.as_uri()}?mode=ro") as database:
-            row = database.execute("select facts from snapshot where folder = ?", [folder])
-            facts = next(row, None)
-            if facts is None:
-                return None
-            files = dict(
-                map(
-                    _file,
-                    database.execute(
-                        "select path, blob, text, totals, lines from file where folder = ?",
-                        [folder],
-                    ),
-                )
-            )
-            return _snapshot(json.loads(facts[0]), files)
-    except (OSError, sqlite3.Error, ValueError, TypeError, KeyError, AssertionError, zlib.error):
-        return None
+@contextlib.contextmanager
+def opened(place: Path, folder: str) -> Iterator[Snapshot | None]:
+    """The newest snapshot of the project in ``folder``, ``None`` where the store has none.
+
+    In this context its files' lines and texts can be read, and are of this very snapshot: another
+    process that records waits. Reading them raises ``DamagedError`` where they cannot be.
+    """
+    with contextlib.ExitStack() as stack:
+        try:
+            database = stack.enter_context(_connected(_to_read(place / NAME)))
+            database.execute("begin")
+            snapshot = _read(database, folder)
+        except (sqlite3.Error, ValueError, TypeError, KeyError):
+            snapshot = None
+        yield snapshot
+
+
+def newer_of_other_versions(place: Path) -> list[str]:
+    """The names of stores that another version of covsync wrote after this one wrote its own."""
+    written = {}
+    for path in place.glob(NAMES):
+        with contextlib.suppress(OSError):
+            written[path.name] = path.stat().st_mtime_ns
+    ours = written.pop(NAME, 0)
+    return sorted(name for name, at in written.items() if at > ours)
 
 
 @contextlib.contextmanager
-def _opened(uri: str) -> Iterator[sqlite3.Connection]:
-    database = sqlite3.connect(uri, uri=True, timeout=WAIT_SECONDS)
-    with contextlib.closing(database), database:
+def _connected(name: str) -> Iterator[sqlite3.Connection]:
+    database = sqlite3.connect(
+        name, uri=name.startswith("file:"), timeout=WAIT_SECONDS, isolation_level=None
+    )
+    with contextlib.closing(database):
         yield database
 
 
+def _to_read(path: Path) -> str:
+    """A file's URI for SQLite; pathlib's would load urllib."""
+    escaped = str(path).replace("%", "%25").replace("?", "%3f").replace("#", "%23")
+    return f"file:{escaped}?mode=ro"
+
+
 def _write(path: Path, folder: str, snapshot: Snapshot) -> None:
-    style = snapshot.style
-    facts = {
-        "data_file": snapshot.data_file,
-        "data_digest": snapshot.data_digest,
-        "has_branches": snapshot.has_branches,
-        "style": [style.precision, style.sort, style.skip_covered, style.skip_empty],
-        "fail_under": None if snapshot.fail_under is None else str(snapshot.fail_under),
-        "omit": snapshot.omit,
-        "exclusions": snapshot.exclusions,
-        "configured_fail_under": snapshot.configured_fail_under,
-        "settings": snapshot.settings,
-        "settings_digest": snapshot.settings_digest,
-        "command": snapshot.command,
-        "seen": sorted(snapshot.seen),
-    }
-    with _opened(path.as_uri()) as database:
+    with _connected(os.fspath(path)) as database:
         database.executescript(SCHEMA)
+        database.execute("begin immediate")
         database.execute("delete from file where folder = ?", [folder])
+        database.execute("delete from detail where folder = ?", [folder])
         database.execute(
-            "insert or replace into snapshot values (?, ?)", [folder, json.dumps(facts)]
+            "insert or replace into snapshot values (?, ?)", [folder, stored.facts(snapshot)]
         )
         database.executemany(
-            "insert into file values (?, ?, ?, ?, ?, ?)",
-            [(folder, name, *_columns(file)) for name, file in snapshot.files.items()],
+            "insert into file values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            ((folder, path, file.blob, *file.totals) for path, file in snapshot.files.items()),
         )
+        database.executemany(
+            "insert into detail values (?, ?, ?, ?)",
+            (
+                (folder, path, stored.packed(file.lines), stored.compressed(file.text))
+                for path, file in snapshot.files.items()
+            ),
+        )
+        database.execute("commit")
 
 
-def _columns(file: MeasuredFile) -> tuple[str, bytes | None, str, bytes]:
-    report, totals = file.report, file.report.totals
-    counts = [
-        *(totals.statements, totals.missing, totals.excluded),
-        *(totals.branches, totals.partial_branches, totals.missing_branches),
-    ]
-    lines = [
-        report.path,
-        *(report.executed_lines, report.missing_lines, report.excluded_lines),
-        *(report.missing_branches, report.executed_branches),
-    ]
-    text = None if file.text is None else zlib.compress(file.text)
-    return file.blob, text, json.dumps(counts), zlib.compress(json.dumps(lines).encode(), 1)
-
-
-def _file(row: tuple[str, str, bytes | None, str, bytes]) -> tuple[str, MeasuredFile]:
-    name, blob, text, counts, packed = row
-    path, executed, missing, excluded, missing_branches, branches = json.loads(
-        zlib.decompress(packed)
+def _read(database: sqlite3.Connection, folder: str) -> Snapshot | None:
+    facts = database.execute("select facts from snapshot where folder = ?", [folder]).fetchone()
+    if facts is None:
+        return None
+    rows = database.execute(
+        "select path, blob, statements, missing, excluded, branches, partial_branches, "
+        "missing_branches from file where folder = ?",
+        [folder],
     )
-    report = FileReport(
-        path=path,
-        totals=Totals(*json.loads(counts)),
-        executed_lines=tuple(executed),
-        missing_lines=tuple(missing),
-        excluded_lines=tuple(excluded),
-        missing_branches=tuple((a, b) for a, b in missing_branches),
-        executed_branches=tuple((a, b) for a, b in branches),
-    )
-    return name, MeasuredFile(report, blob, None if text is None else zlib.decompress(text))
+    lines, text = partial(_lines, database, folder), partial(_text, database, folder)
+    files = {
+        path: MeasuredFile(blob, Totals(*counts), partial(lines, path), partial(text, path))
+        for path, blob, *counts in rows
+    }
+    return stored.snapshot(facts[0], files)
 
 
-def _snapshot(facts: dict[str, object], files: dict[str, MeasuredFile]) -> Snapshot:
-    style, fail_under, omit, seen, exclusions = (
-        facts[key] for key in ("style", "fail_under", "omit", "seen", "exclusions")
-    )
-    assert isinstance(exclusions, list)  # noqa: S101 - or it is a damaged store
-    assert isinstance(style, list)  # noqa: S101 - or it is a damaged store: TypeError would do too
-    assert isinstance(omit, list)  # noqa: S101 - the same
-    assert isinstance(seen, list)  # noqa: S101 - the same
-    return Snapshot(
-        data_file=str(facts["data_file"]),
-        data_digest=str(facts["data_digest"]),
-        has_branches=bool(facts["has_branches"]),
-        style=ReportStyle(*style),
-        fail_under=None if fail_under is None else Fraction(str(fail_under)),
-        omit=tuple(omit),
-        exclusions=tuple(map(str, exclusions)),
-        configured_fail_under=str(facts["configured_fail_under"]),
-        settings=str(facts["settings"]),
-        settings_digest=str(facts["settings_digest"]),
-        command=str(facts["command"]),
-        seen=frozenset(seen),
-        files=files,
-    )
+def _lines(database: sqlite3.Connection, folder: str, path: str) -> Lines:
+    with _damage_told():
+        found = "select lines from detail where folder = ? and path = ?"
+        return stored.unpacked(database.execute(found, [folder, path]).fetchone()[0])
+
+
+def _text(database: sqlite3.Connection, folder: str, path: str) -> bytes | None:
+    with _damage_told():
+        found = "select text from detail where folder = ? and path = ?"
+        text = database.execute(found, [folder, path]).fetchone()[0]
+        return None if text is None else zlib.decompress(text)
+
+
+@contextlib.contextmanager
+def _damage_told() -> Iterator[None]:
+    try:
+        yield
+    except (sqlite3.Error, zlib.error, ValueError, TypeError) as error:
+        raise DamagedError(str(error)) from error

@@ -52,7 +52,7 @@ def _finding_line(report: Report, finding: Finding) -> str:
 
 
 def _first_items(file: FileReport) -> str:
-    items = file.missing_items()
+    items = file.lines.missing_items()
     more = f" and {len(items) - SHOWN_ITEMS} more" if len(items) > SHOWN_ITEMS else ""
     return ", ".join(items[:SHOWN_ITEMS]) + more
 
