@@ -1,0 +1,212 @@
+"""Whatever becomes of the store, and however little of it is read: an answer stays what it was."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from conftest import BRANCHES, SHAPES, SHAPES_TEST, Checkout, run
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+FLOOR = "[tool.covsync]\nfail_under = 75\n"
+VERIFIED = "covsync: coverage is 75%, its floor held\n"
+UNVERIFIED = "covsync: coverage is 75% (unverified), its floor held\n"
+
+
+@pytest.fixture
+def recorded(shapes: Checkout) -> Checkout:
+    shapes.write({"pyproject.toml": BRANCHES + FLOOR})
+    shapes.commit("Set a floor")
+    assert shapes.covsync("run", "test_shapes.py").status == 0
+    return shapes
+
+
+def store_of(checkout: Checkout) -> Path:
+    return checkout.folder / ".git" / "covsync" / "store-2.sqlite"
+
+
+@pytest.mark.parametrize("part", [0, 0.1, 0.3, 0.5, 0.7, 0.9, 0.99])
+def test_a_truncated_store_changes_no_answer(recorded: Checkout, part: float) -> None:
+    whole = store_of(recorded).read_bytes()
+    store_of(recorded).write_bytes(whole[: int(len(whole) * part)])
+    assert recorded.covsync("check").out in (VERIFIED, UNVERIFIED)
+    ended = recorded.covsync("check", "--fail-under=90")
+    assert ended.out.startswith("total: 75% is below 90% (fail_under); missing shapes.py 3\n")
+
+
+def test_a_store_in_which_bytes_were_zeroed_changes_no_answer(recorded: Checkout) -> None:
+    whole = store_of(recorded).read_bytes()
+    for page in range(0, len(whole), 4096):
+        store_of(recorded).write_bytes(whole[:page] + b"\0" * 4096 + whole[page + 4096 :])
+        assert recorded.covsync("check").out in (VERIFIED, UNVERIFIED)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="nothing is read-only for root")
+def test_a_store_that_is_read_only_is_read(recorded: Checkout) -> None:
+    store_of(recorded).chmod(0o400)
+    store_of(recorded).parent.chmod(0o500)
+    assert recorded.covsync("check").out == VERIFIED
+    assert "cannot record in" in recorded.covsync("record").err
+    store_of(recorded).parent.chmod(0o700)
+
+
+def test_a_store_that_cannot_be_is_none(recorded: Checkout) -> None:
+    shutil.rmtree(store_of(recorded).parent)
+    store_of(recorded).parent.write_text("in the way")
+    assert recorded.covsync("check").out == UNVERIFIED
+    assert "cannot record in" in recorded.covsync("record").err
+
+
+def test_the_names_of_folders_do_not_matter(shapes: Checkout) -> None:
+    odd = shapes.folder.rename(shapes.folder.parent / "50%3f #1?\nmode=rw")
+    project = Checkout(odd)
+    project.write({"pyproject.toml": BRANCHES + FLOOR})
+    project.covsync("run", "test_shapes.py")
+    assert project.covsync("check").out == VERIFIED
+
+
+@pytest.mark.parametrize("other", ["store-1.sqlite", "store-3.sqlite"])
+def test_a_store_of_another_version_is_left_alone_and_named(recorded: Checkout, other: str) -> None:
+    theirs = store_of(recorded).rename(store_of(recorded).with_name(other))
+    before = theirs.read_bytes()
+    ended = recorded.covsync("check")
+    assert ended.out == UNVERIFIED
+    assert ended.err == (
+        f"covsync: note: {other} holds a newer snapshot, of a covsync of another version: this one "
+        "reads store-2.sqlite. Let the hook's `rev` and the project's environment be the same "
+        "covsync.\n"
+    )
+    recorded.covsync("record")
+    ended = recorded.covsync("check")
+    assert (ended.out, ended.err) == (VERIFIED, "")
+    assert theirs.read_bytes() == before
+
+
+def test_a_check_waits_for_who_writes(recorded: Checkout) -> None:
+    writer = sqlite3.connect(store_of(recorded), isolation_level=None, check_same_thread=False)
+    writer.execute("begin exclusive")
+    release = threading.Timer(0.5, writer.close)
+    release.start()
+    assert recorded.covsync("check").out == VERIFIED
+    release.join()
+
+
+def test_many_may_record_and_check_at_once(recorded: Checkout) -> None:
+    def started(*arguments: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            ["covsync", *arguments], cwd=recorded.folder, stdout=subprocess.PIPE, text=True
+        )
+
+    running = [started(*each) for _ in range(3) for each in (["record"], ["check"])]
+    said = [process.communicate()[0] for process in running]
+    assert said == ["covsync: coverage is 75%, recorded\n", VERIFIED] * 3
+    assert recorded.covsync("check").out == VERIFIED
+
+
+# The same command, but it has read the whole snapshot and closed the store before it judges.
+EAGERLY = """\
+import contextlib, sys
+from covsync.cli import main
+from covsync.measure import store
+
+lazily = store.opened
+
+@contextlib.contextmanager
+def eagerly(place, folder):
+    with lazily(place, folder) as taken:
+        files = {
+            path: file._replace(detail=file.lines, own_text=file.text)
+            for path, file in taken.files.items()
+        }
+    yield taken._replace(files=files)
+
+store.opened = eagerly
+sys.exit(main(sys.argv[1:]))
+"""
+EDITS: dict[str, Callable[[str], str | None]] = {
+    "keep": lambda text: text,
+    "comment": lambda text: f"# A comment\n\n{text}",
+    "comment at the end": lambda text: f"{text}\n\n# The end\n",
+    "lay out anew": lambda text: text.replace("    ", "  ").replace(
+        "width * height", "width*height"
+    ),
+    "edit a statement": lambda text: text.replace("return 0", "return None"),
+    "add a statement": lambda text: f"{text}\n\nUNIT = 1\n",
+    "remove a statement": lambda text: text.replace("    if width < 0:\n        return 0\n", ""),
+    "break": lambda text: f"{text}def (:\n",
+    "move": lambda text: text,
+    "move and comment": lambda text: f"# A comment\n{text}",
+    "remove": lambda _: None,
+}
+HARMLESS = {"keep", "comment", "comment at the end", "lay out anew", "move", "move and comment"}
+NAMES = ("one.py", "two.py", "sub/three.py", "sub/four.py")
+
+
+@pytest.fixture(scope="module")
+def several(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
+    """Four files like ``shapes.py``, one of them recorded with a text that git does not have."""
+    project = Checkout(tmp_path_factory.mktemp("several"))
+    project.git("init", "--quiet")
+    shapes = {name: SHAPES.replace("2 *", f"{at} + 2 *") for at, name in enumerate(NAMES)}
+    tests = "".join(
+        SHAPES_TEST.replace("shapes", name[:-3].replace("/", ".")).replace("10", str(10 + at))
+        for at, name in enumerate(NAMES)
+    )
+    project.write({**shapes, "test_all.py": tests, "sub/__init__.py": "", ".gitignore": "*cov*\n"})
+    source = '[tool.coverage.run]\nbranch = true\nsource = ["."]\nomit = ["test_*.py"]\n'
+    project.write({"pyproject.toml": source})
+    project.commit()
+    project.write({"one.py": f"{shapes['one.py']}\n\nLAST = 1\n"})
+    assert project.covsync("run", "test_all.py").status == 0
+    return project
+
+
+@settings(max_examples=25, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+@given(
+    edits=st.fixed_dictionaries({name: st.sampled_from(sorted(EDITS)) for name in NAMES}),
+    new=st.booleans(),
+    floors=st.fixed_dictionaries(
+        {},
+        optional={f"--fail-under{which}": st.integers(60, 100) for which in ("", "-file", "-diff")},
+    ),
+    stale=st.sampled_from(["fail", "ignore"]),
+    kind=st.sampled_from(["text", "json"]),
+)
+def test_reading_little_finds_what_reading_everything_finds(
+    several: Checkout,
+    edits: dict[str, str],
+    new: bool,  # noqa: FBT001 - drawn
+    floors: dict[str, int],
+    stale: str,
+    kind: str,
+) -> None:
+    """The lazy check against the eager one, on random edits of an index."""
+    measured = {name: (several.folder / name).read_text() for name in NAMES}
+    try:
+        for name, edit in edits.items():
+            text = EDITS[edit](measured[name])
+            several.folder.joinpath(name).unlink()
+            moved = name.replace(".py", "_moved.py") if edit.startswith("move") else name
+            several.write({} if text is None else {moved: text})
+        several.write({"sub/new.py": "NEW = 1\n"} if new else {})
+        several.write({".covsync.yaml": f'stale: "{stale}"\n'})
+        several.git("add", "--all")
+        arguments = ["check", f"--format={kind}"]
+        arguments += [f"{flag}={percent}" for flag, percent in floors.items()]
+        lazy = several.covsync(*arguments)
+        assert lazy == run([sys.executable, "-c", EAGERLY, *arguments], several.folder)
+        if kind == "json" and not new and set(edits.values()) <= HARMLESS:
+            assert json.loads(lazy.out)["percent_covered"] == 100 * 25 / 33
+    finally:
+        several.git("reset", "--quiet", "--hard")
+        several.git("clean", "--quiet", "--force", "-d")
+        several.write(measured)
