@@ -311,6 +311,13 @@ def test_it_reads_the_snapshot_and_nothing_else(recorded: Checkout) -> None:
     assert done.out.endswith("its floor held\n0 []\n")
 
 
+def test_verbose_ends_with_where_the_time_went(recorded: Checkout) -> None:
+    ended = recorded.covsync("check", "--verbose")
+    phases = [line.split(" s  ") for line in ended.err.splitlines()[-3:]]
+    assert [phase for _, phase in phases] == ["project", "snapshot", "judging"]
+    assert all(float(seconds.removeprefix("covsync:")) >= 0 for seconds, _ in phases)
+
+
 DIFF = BRANCHES + "[tool.covsync]\nfail_under_diff = {}\n"
 
 

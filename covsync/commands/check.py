@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from covsync.commands import project
 from covsync.commands.basis import Basis, by_basis, stale
+from covsync.commands.clock import Clock
 from covsync.commands.project import Project
 from covsync.console import Console
 from covsync.errors import NoDataError, NothingToJudgeError
@@ -32,26 +33,29 @@ def check(
     0 where all held, 2 where one did not, 3 where there is nothing to judge one by. ``compare_to``
     is a ref whose merge base counts as the commit before; ``fetch`` refreshes the baseline.
     """
+    clock = Clock()
     entered = project.enter(flags)
-    config = entered.config
+    clock.lap("project")
     push = _push_of_pre_commit()
+
+    def judged_by(judged: Basis) -> int:
+        clock.lap("snapshot" if judged.verified else "analysis")
+        return _judge(console, entered, judged, push, compare_to, fetch=fetch, as_json=as_json)
+
     try:
-        return by_basis(
-            console,
-            entered,
-            push.to_ref if push else None,
-            lambda judged: _judge(
-                console, entered, judged, push, compare_to, fetch=fetch, as_json=as_json
-            ),
-        )
+        return by_basis(console, entered, push.to_ref if push else None, judged_by)
     except NoDataError as error:
-        if config.no_data != "warn":
+        if entered.config.no_data != "warn":
             raise
         if as_json:
             console.say(verdicts.error_json(error.message, error.fix, 0))
         else:
             console.note(f'{error.message}; nothing was judged, as no_data = "warn" allows')
         return 0
+    finally:
+        clock.lap("judging")
+        for line in clock.lines():
+            console.detail(line)
 
 
 def _judge(
