@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from covsync import __version__
 from covsync.config import floor, subproject
@@ -24,12 +24,38 @@ class Stopped(KeyboardInterrupt):
     """A signal that ends covsync, as Ctrl-C does; it is the argument."""
 
 
+class Formatter(argparse.HelpFormatter):
+    """argparse's, which would load shutil for the terminal's width even where no help is shown."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, width=_columns() - 2)
+
+
+def _columns() -> int:
+    try:
+        return int(os.environ.get("COLUMNS") or os.get_terminal_size().columns)
+    except (ValueError, OSError):
+        return 80
+
+
 class Parser(argparse.ArgumentParser):
     """argparse's, but bad usage is an error like any other: two lines, exit code 1."""
+
+    def __init__(self, **settings: Any) -> None:  # noqa: ANN401 - argparse's own
+        super().__init__(formatter_class=Formatter, **settings)
 
     def error(self, message: str) -> NoReturn:
         """Raises what argparse would print."""
         raise CovsyncError(message, f"See: {self.prog} --help")
+
+
+def entry() -> NoReturn:
+    """The ``covsync`` script: ``main`` with the process's arguments."""
+    status = main()
+    if "coverage" not in sys.modules:
+        # All is written, nothing waits for the end, and Python's clearing up takes a hook's tenth.
+        os._exit(status)
+    sys.exit(status)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
