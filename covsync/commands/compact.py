@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from covsync.commands import project
 from covsync.commands.proposal import Place
@@ -11,6 +11,7 @@ from covsync.console import Console
 from covsync.errors import CovsyncError
 from covsync.git import data_branch, past
 from covsync.git.data_branch import Proposal, Tip
+from covsync.git.refusal import Refusal
 from covsync.git.repository import check_branch
 from covsync.model import Source
 from covsync.render.badge import message_of
@@ -34,11 +35,11 @@ def compact(console: Console, flags: Mapping[str, object], *, dry_run: bool) -> 
     where = f"{config.remote}/{config.branch}"
     with project.scratch(console, entered, repository.push_urls(config.remote)) as scratch:
         tip = data_branch.tip(scratch, config.branch, with_history=True)
-        _refuse_foreign(tip, where)
+        places = _published(tip, where)
         if not tip.parents:
             console.say(f"covsync: {where} is one commit already")
             return 0
-        proposal = _proposal(tip, config)
+        proposal = _proposal(tip, places, config)
         commit = data_branch.committed(tip, proposal)
         sizes = " -> ".join(_size(past.packed_size(scratch, each)) for each in (tip.commit, commit))
         told = sum(publications(proposal.files[path]) for path in _histories(proposal))
@@ -48,31 +49,31 @@ def compact(console: Console, flags: Mapping[str, object], *, dry_run: bool) -> 
             return 0
         refused = data_branch.offer(tip, config.branch, commit)
         if refused is not None:
-            raise _not_compacted(where, refused.message, refused.fix, is_race=refused.is_race)
+            raise _not_compacted(where, refused)
         console.say(f"covsync: compacted {where}: {sizes}; {kept}")
         console.detail(f"before it was {tip.commit}")
     return 0
 
 
-def _refuse_foreign(tip: Tip, where: str) -> None:
+def _published(tip: Tip, where: str) -> list[Place]:
+    """Where the branch tells of a project. Raises ``CovsyncError`` where it tells of none."""
     if not tip.commit:
         raise CovsyncError(f"there is no {where} to compact", "Publish first: covsync push")
-    if not any(place.holds_coverage() for place in _places(tip)):
+    names = [None, *subprojects(tip.entries)]
+    places = [Place.of(tip.entries, tip.read, name) for name in names]
+    published = list(filter(Place.holds_coverage, places))
+    if not published:
         raise CovsyncError(
             f"{where} holds no coverage data: covsync does not rewrite it",
             "Name the data branch with --branch.",
         )
+    return published
 
 
-def _places(tip: Tip) -> list[Place]:
-    names = [None, *subprojects(tip.entries)]
-    return [Place.of(tip.entries, tip.read, name) for name in names]
-
-
-def _proposal(tip: Tip, config: Config) -> Proposal:
+def _proposal(tip: Tip, places: Iterable[Place], config: Config) -> Proposal:
     """The tip's files in a commit without parents, with the histories of all its projects."""
     files: dict[str, bytes] = {}
-    for place in filter(Place.holds_coverage, _places(tip)):
+    for place in places:
         history = _history(tip, place)
         shown = message_of(place.read("endpoint.json"))
         trend = trend_svg(history, shown) if shown else None
@@ -100,13 +101,13 @@ def _histories(proposal: Proposal) -> list[str]:
     return [path for path in proposal.files if path.endswith("history.jsonl")]
 
 
-def _not_compacted(where: str, message: str, fix: str, *, is_race: bool) -> CovsyncError:
-    if is_race:
+def _not_compacted(where: str, refused: Refusal) -> CovsyncError:
+    if refused.is_race:
         return CovsyncError(
             f"{where} changed while it was being compacted, so it was left as it is",
             "Run it again.",
         )
-    return CovsyncError(message, fix)
+    return CovsyncError(refused.message, refused.fix)
 
 
 def _size(size: int) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from unicodedata import normalize
 
@@ -25,13 +25,13 @@ class Place:
     ``folder`` is empty for the project at the top, ``NAME/`` for a subproject.
     """
 
-    paths: Iterable[str]
+    paths: Collection[str]
     read_any: Callable[[str], bytes | None]
     folder: str
 
     @classmethod
     def of(
-        cls, paths: Iterable[str], read: Callable[[str], bytes | None], name: str | None
+        cls, paths: Collection[str], read: Callable[[str], bytes | None], name: str | None
     ) -> Place:
         """The place of the subproject ``name``, or of the project at the top."""
         return cls(paths, read, f"{name}/" if name else "")
@@ -134,7 +134,7 @@ def _refuse_foreign(place: Place, branch: str) -> None:
             "overwritten",
             "Give the key `subproject` another name.",
         )
-    if not is_known and any(True for _ in place.paths):
+    if not is_known and place.paths:
         raise CovsyncError(
             f"{branch} holds other files, and no coverage data: they would be overwritten",
             "Name another branch for the data with --branch, such as covsync-data.",

@@ -7,11 +7,10 @@ import itertools
 import os
 import random
 import re
-import tempfile
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
 from covsync.errors import CovsyncError
 from covsync.git.command import Answer
@@ -266,10 +265,7 @@ def committed(tip: Tip, proposal: Proposal) -> str:
     )
     # A ref left by an earlier try would make fast-import refuse to replace what it points at.
     scratch.run("update-ref", "-d", NEW)
-    with tempfile.TemporaryFile(dir=Path(scratch.environ["GIT_DIR"])) as file:
-        file.writelines(stream)
-        file.seek(0)
-        scratch.must("fast-import", "--quiet", "--done", stdin=file)
+    scratch.must("fast-import", "--quiet", "--done", stdin=stream)
     return scratch.must("rev-parse", NEW).text()
 
 

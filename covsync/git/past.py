@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import itertools
 import os
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import BinaryIO
 
 from covsync.git.data_branch import Tip
 from covsync.git.repository import LATEST
@@ -56,17 +53,15 @@ def _changes(tip: Tip, paths: Iterable[str]) -> Iterator[tuple[str, int, Mapping
 
 def _blobs(scratch: Scratch, names: Iterable[str]) -> list[str]:
     """The object name of each ``COMMIT:PATH``, empty where there is no such file."""
-    with _lines(names) as lines:
-        told = scratch.must(
-            "cat-file", "--batch-check=%(objecttype) %(objectname)", stdin=lines
-        ).text()
+    told = scratch.must(
+        "cat-file", "--batch-check=%(objecttype) %(objectname)", stdin=_lines(names)
+    ).text()
     answers = (line.rpartition(" ") for line in told.split("\n"))
     return [name if kind == "blob" else "" for kind, _, name in answers]
 
 
 def _contents(scratch: Scratch, blobs: list[str]) -> dict[str, bytes]:
-    with _lines(blobs) as lines:
-        told = scratch.must("cat-file", "--batch", stdin=lines).output
+    told = scratch.must("cat-file", "--batch", stdin=_lines(blobs)).output
     contents, at = {}, 0
     for blob in blobs:
         end = told.index(b"\n", at)
@@ -77,15 +72,12 @@ def _contents(scratch: Scratch, blobs: list[str]) -> dict[str, bytes]:
 
 def packed_size(scratch: Scratch, commit: str) -> int:
     """How many bytes a clone of ``commit``, and of all that came before it, has to fetch."""
-    with temporary_folder() as folder, _lines([commit]) as names:
-        scratch.must("pack-objects", "--quiet", "--revs", os.fspath(folder / "all"), stdin=names)
+    with temporary_folder() as folder:
+        base = os.fspath(folder / "all")
+        scratch.must("pack-objects", "--quiet", "--revs", base, stdin=_lines([commit]))
         return sum(path.stat().st_size for path in folder.glob("*.pack"))
 
 
-@contextmanager
-def _lines(lines: Iterable[str]) -> Iterator[BinaryIO]:
-    """A file to read ``lines`` from, as git takes them."""
-    with tempfile.TemporaryFile() as file:
-        file.writelines(os.fsencode(line) + b"\n" for line in lines)
-        file.seek(0)
-        yield file
+def _lines(names: Iterable[str]) -> Iterator[bytes]:
+    """The ``names`` as git reads them."""
+    return (os.fsencode(name) + b"\n" for name in names)

@@ -12,6 +12,7 @@ import os
 import re
 import shutil
 import subprocess
+import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -59,9 +60,17 @@ class Scratch:
     environ: dict[str, str]
     address: Address
 
-    def run(self, *arguments: str, stdin: BinaryIO | None = None) -> Answer:
-        """What ``git ARGUMENTS`` answers here. Raises nothing for a failure: look at ``status``."""
-        return self._run(arguments, self.environ, stdin)
+    def run(self, *arguments: str, stdin: Iterable[bytes] | None = None) -> Answer:
+        """What ``git ARGUMENTS`` answers here, given the pieces of ``stdin``.
+
+        Raises nothing for a failure: look at ``status``.
+        """
+        if stdin is None:
+            return self._run(arguments, self.environ)
+        with tempfile.TemporaryFile(dir=self.environ["GIT_DIR"]) as file:
+            file.writelines(stdin)
+            file.seek(0)
+            return self._run(arguments, self.environ, file)
 
     def retry_after(self) -> str:
         """For how long the remote wants to be left alone, as its HTTP header says; else empty.
@@ -69,12 +78,12 @@ class Scratch:
         Git tells no header but in its trace, which is asked for on a pipe and kept nowhere.
         """
         tracing = {"GIT_TRACE_CURL": "2", "GIT_TRACE_CURL_NO_DATA": "1"}
-        told = self._run(("ls-remote", REMOTE, "HEAD"), {**self.environ, **tracing}, None).error
+        told = self._run(("ls-remote", REMOTE, "HEAD"), {**self.environ, **tracing}).error
         found = RETRY_AFTER.findall(told)
         return found[-1] if found else ""
 
     def _run(
-        self, arguments: tuple[str, ...], environ: dict[str, str], stdin: BinaryIO | None
+        self, arguments: tuple[str, ...], environ: dict[str, str], stdin: BinaryIO | None = None
     ) -> Answer:
         running: Any = self.git.execute(
             ["git", *self.options, *arguments], istream=stdin, env=environ, as_process=True
@@ -93,7 +102,7 @@ class Scratch:
         """The content of the blob ``name``."""
         return self.must("cat-file", "blob", name).output
 
-    def must(self, *arguments: str, stdin: BinaryIO | None = None) -> Answer:
+    def must(self, *arguments: str, stdin: Iterable[bytes] | None = None) -> Answer:
         """As ``run``, but a failure, which is nothing the user did, raises ``CovsyncError``."""
         answer = self.run(*arguments, stdin=stdin)
         if answer.status:
