@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
@@ -44,6 +45,11 @@ def shown_name(path: str) -> str:
 def exact_decimal(value: Fraction) -> str:
     """A floor as it was written: the shortest decimal that is exactly ``value``."""
     return f"{Decimal(value.numerator) / Decimal(value.denominator):f}"
+
+
+def blob_id(content: bytes, object_format: str) -> str:
+    """A file's object name in git; the format is ``sha1`` or ``sha256``."""
+    return hashlib.new(object_format, b"blob %d\0" % len(content) + content).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +186,18 @@ class ReportStyle:
 
 
 @dataclass(frozen=True, slots=True)
+class CoverageJson:
+    """What ``coverage json`` writes, less the time of day.
+
+    ``document`` is all but its ``files``, of which there is only the key. ``entries`` are those by
+    path, each a JSON text packed by zlib: in a large project they are most of what there is.
+    """
+
+    document: Mapping[str, Any]
+    entries: Mapping[str, bytes]
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """One measurement: every figure a person sees is taken from here.
 
@@ -193,7 +211,7 @@ class Report:
     has_branches: bool
     style: ReportStyle
     coverage_version: tuple[int, ...] = ()
-    coverage_json: Mapping[str, Any] = field(default_factory=dict)
+    coverage_json: CoverageJson | None = None
 
     def shown_total(self) -> str:
         """The total, as hook, badge, README and endpoint show it: ``94``."""

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from covsync import __version__
 from covsync.commands import project
+from covsync.commands.clock import Clock
 from covsync.commands.project import Project
 from covsync.config import Config
 from covsync.console import Console
@@ -19,10 +23,11 @@ from covsync.git.data_branch import Change, NothingToDo, Outcome, Proposal, Tip
 from covsync.git.repository import Repository, check_branch
 from covsync.git.scratch import scratch_repository
 from covsync.measure.html import html_pages
-from covsync.measure.measurement import measured
-from covsync.model import Links, Report
+from covsync.measure.measurement import Opened, opened
+from covsync.model import Links, Report, Source
+from covsync.render.badge import message_of
 from covsync.render.data_json import holds_coverage, source_of
-from covsync.render.publication import Publication, is_owned
+from covsync.render.publication import Publication, is_owned, is_published
 
 MARKS = {"add": "+", "update": "~", "remove": "-"}
 DONE = {"add": "added", "update": "updated", "remove": "removed"}
@@ -39,31 +44,79 @@ def push(
         check_branch(repository, config.branch)
         if url is None:
             raise _no_such_remote(config.remote, repository.remotes())
-    publication = _measured_publication(console, entered, url)
-    if output_dir is not None:
-        _write(publication, output_dir)
-        console.say(f"covsync: wrote the coverage ({_figure(publication)}) to {output_dir}")
-        return 0
-    assert url is not None  # noqa: S101 - refused above
+    clock = Clock()
+    source, kept = repository.head(), repository.own_folder()
+    with opened(config.data_file, entered.work_tree(), only_tracked=True, kept=kept) as found:
+        clock.lap("data")
+        if output_dir is not None:
+            publication = _made(console, entered, found, source, url, clock)
+            _write(publication, output_dir)
+            console.say(f"covsync: wrote the coverage ({_figure(publication)}) to {output_dir}")
+        else:
+            assert url is not None  # noqa: S101 - refused above
+            _publish(console, entered, found, source, url, clock, dry_run=dry_run)
+    for line in (*found.kept.problems, *clock.lines()):
+        console.detail(line)
+    return 0
+
+
+def _publish(
+    console: Console,
+    entered: Project,
+    found: Opened,
+    source: Source,
+    url: str,
+    clock: Clock,
+    *,
+    dry_run: bool,
+) -> None:
+    """Has the branch tell what was found; nothing is analysed where it tells just that already."""
+    config, repository = entered.config, entered.repository
     with scratch_repository(repository, url) as scratch:
+        fingerprint = _fingerprint(entered, found, url)
+        tip = data_branch.tip(scratch, config.branch)
+        known = fingerprint and is_published(fingerprint, tip.blobs(), tip.read)
+        clock.lap("data branch")
+        if known:
+            figure = f"{message_of(tip.read('endpoint.json'))}% of {source.commit[:10]}"
+            where = f"{config.remote}/{config.branch}"
+            console.say(f"covsync: {where} tells this coverage already ({figure})")
+            return
+        publication = _made(console, entered, found, source, url, clock)
         outcome = data_branch.publish(
             scratch,
             config.branch,
             lambda tip: _propose(publication, tip, config, repository),
             dry_run=dry_run,
         )
+        clock.lap("publishing")
     _tell(console, publication, outcome, config, dry_run=dry_run)
-    return 0
 
 
-def _measured_publication(console: Console, entered: Project, url: str | None) -> Publication:
+def _fingerprint(entered: Project, found: Opened, url: str | None) -> str | None:
+    """Changes whenever a publication might, its commit aside; ``None`` if that cannot be told."""
+    measured, config = found.fingerprint(), entered.config
+    if measured is None:
+        return None
+    links = _links(config, url, has_html=config.html)
+    shown = replace(config, data_file=None)
+    told = repr((__version__, measured, links, entered.coverage_path, shown))
+    return hashlib.sha256(told.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def _made(
+    console: Console, entered: Project, found: Opened, source: Source, url: str | None, clock: Clock
+) -> Publication:
+    """The publication, measured and rendered."""
     config = entered.config
-    source = entered.repository.head()
-    with measured(config.data_file, entered.work_tree(), only_tracked=True) as measurement:
-        pages = html_pages(measurement) if config.html else {}
-        project.tell_source(console, measurement)
-        if config.html and not pages:
-            console.note("htmlcov/ is left out: a coverage json report does not hold the sources")
+    measurement = found.measurement(pages=config.html)
+    kept = f"{measurement.from_store} of {len(found.names)} files from the store"
+    clock.lap(f"analysis ({kept})")
+    pages = html_pages(measurement) if config.html else {}
+    clock.lap("pages")
+    project.tell_source(console, measurement)
+    if config.html and not pages:
+        console.note("htmlcov/ is left out: a coverage json report does not hold the sources")
     _note_changes(console, entered, measurement.report)
     own_floor = measurement.fail_under
     return Publication(
@@ -74,6 +127,8 @@ def _measured_publication(console: Console, entered: Project, url: str | None) -
         coverage_path=entered.coverage_path,
         config=config,
         total_floor=own_floor if config.fail_under is None else config.fail_under,
+        fingerprint=_fingerprint(entered, found, url),
+        object_format=entered.repository.object_format(),
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 import random
 import tempfile
@@ -16,6 +15,7 @@ from covsync.git.command import Answer
 from covsync.git.fast_import import commit_stream
 from covsync.git.refusal import Refusal, refusal
 from covsync.git.scratch import REMOTE, Scratch
+from covsync.model import blob_id
 
 BASE = "refs/covsync/base"
 NEW = "refs/covsync/new"
@@ -45,6 +45,13 @@ class Tip:
             return None
         return self.scratch.must("cat-file", "blob", self.entries[path][1]).output
 
+    def blobs(self) -> dict[str, str]:
+        """The object names of the branch's regular files, by path; another entry's mode is told."""
+        return {
+            path: blob if mode == FILE_MODE else f"{mode} {blob}"
+            for path, (mode, blob) in self.entries.items()
+        }
+
     def changes(
         self, files: Mapping[str, bytes], is_owned: Callable[[str], bool]
     ) -> tuple[Change, ...]:
@@ -52,7 +59,7 @@ class Tip:
         algorithm = "sha256" if len(self.commit) > 40 else "sha1"
         changes = []
         for path, content in files.items():
-            entry = (FILE_MODE, _blob_id(content, algorithm))
+            entry = (FILE_MODE, blob_id(content, algorithm))
             if path not in self.entries:
                 changes.append(Change("add", path))
             elif self.entries[path] != entry:
@@ -215,7 +222,3 @@ def _commit(scratch: Scratch, tip: Tip, proposal: Proposal) -> str:
         file.seek(0)
         scratch.must("fast-import", "--quiet", "--done", stdin=file)
     return scratch.must("rev-parse", NEW).text()
-
-
-def _blob_id(content: bytes, algorithm: str) -> str:
-    return hashlib.new(algorithm, b"blob %d\0" % len(content) + content).hexdigest()

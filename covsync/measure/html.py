@@ -2,29 +2,133 @@
 
 from __future__ import annotations
 
-import re
-import tempfile
-from collections.abc import Mapping
+import html
+import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from covsync.measure import chunk
+from covsync.measure.index_page import (
+    FILES,
+    PLURALS,
+    Row,
+    Skipping,
+    UnknownFormError,
+    assembled,
+    reported,
+)
 from covsync.measure.measurement import Measurement, explained
+from covsync.measure.settings import option
+from covsync.measure.source_page import around, linked, timeless
+
+if TYPE_CHECKING:
+    from coverage import Coverage
 
 NOT_PUBLISHED = (".gitignore", "status.json")
-# The one line of coverage.py's page templates that tells the time of day. A source line cannot
-# look like it, as a page shows "<" of a source as an entity.
-CREATED_AT = re.compile(rb"(>coverage\.py v[^<]*</a>),\s*created at [^<]*(?=</p>)")
+SAMPLES_EACH = 2
 
 
 def html_pages(measurement: Measurement) -> Mapping[str, bytes]:
-    """The HTML report's files by their path in it; none for data that holds no sources."""
-    if measurement.coverage is None:
+    """The HTML report's files by their path in it; none for data that holds no sources.
+
+    They are put together from pages that are known already, where what is put together the same
+    way for a few files is byte for byte what coverage.py makes of those.
+    """
+    coverage = measurement.coverage
+    if coverage is None:
         return {}
-    with explained(measurement.tree), tempfile.TemporaryDirectory(prefix="covsync-") as folder:
-        measurement.coverage.html_report(list(measurement.names), directory=folder)
-        return {
-            path.relative_to(folder).as_posix(): CREATED_AT.sub(rb"\1\n        ", path.read_bytes())
-            if path.suffix == ".html"
-            else path.read_bytes()
-            for path in sorted(Path(folder).rglob("*"))
-            if path.is_file() and path.name not in NOT_PUBLISHED
+    with explained(measurement.tree):
+        if measurement.pages:
+            try:
+                return _put_together(coverage, measurement, measurement.pages)
+            except (UnknownFormError, ValueError, KeyError):
+                pass
+        return _written(coverage, measurement.names, measurement.scratch / "html")
+
+
+def _written(coverage: Coverage, names: Sequence[str], folder: Path) -> dict[str, bytes]:
+    """The report as coverage.py writes it, less the time of day and what is no part of it."""
+    coverage.html_report(list(names), directory=os.fspath(folder))
+    return {
+        path.relative_to(folder).as_posix(): timeless(path.read_bytes().decode("ascii")).encode()
+        if path.suffix == ".html"
+        else path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.name not in NOT_PUBLISHED
+    }
+
+
+class _Parts:
+    """The loose pages by the path that reports show, and their rows in the tables."""
+
+    def __init__(self, packed: Mapping[str, bytes]) -> None:
+        self.packed = packed
+        self.rows: dict[str, dict[str, list[Row]]] = {
+            path: chunk.html_of(content)[1] for path, content in packed.items()
         }
+
+    def report(
+        self, model: Mapping[str, bytes], paths: Sequence[str], skipping: Skipping, precision: int
+    ) -> dict[str, bytes]:
+        """The HTML files of the report on the ``paths``, its tables built like the ``model``'s."""
+        files = [row for path in paths for row in self.rows[path][FILES]]
+        if len(files) != len(paths):
+            raise UnknownFormError
+        shown = [row.path() for row in reported(files, skipping)]
+        links = [row.link for row in reported(files, skipping)]
+        pages = {}
+        for at, path in enumerate(shown):
+            page, _ = chunk.html_of(self.packed[path])
+            pages[html.unescape(links[at])] = linked(page, *around(links, at)).encode()
+        for name in PLURALS:
+            if name != FILES and not shown:
+                continue
+            rows = (
+                files if name == FILES else [row for path in shown for row in self.rows[path][name]]
+            )
+            ends = (links[0], links[-1]) if links else (FILES, FILES)
+            ends = ends if name == FILES else ("", "")
+            table = assembled(model[name].decode(), name, rows, skipping, precision, ends)
+            pages[name] = table.encode()
+        return pages
+
+
+def _put_together(
+    coverage: Coverage, measurement: Measurement, packed: Mapping[str, bytes]
+) -> dict[str, bytes]:
+    """The report from its parts. Raises ``UnknownFormError`` where a sample comes out otherwise."""
+    parts = _Parts(packed)
+    skipping, precision = _skipping(coverage), chunk.precision(coverage)
+    names = {path: name for name, path in measurement.paths.items()}
+    sample = _sample(parts, skipping)
+    model = _written(coverage, [names[path] for path in sample], measurement.scratch / "sample")
+    made = parts.report(model, sample, skipping, precision)
+    static = {path: content for path, content in model.items() if not path.endswith(".html")}
+    if static | made != model:
+        raise UnknownFormError
+    return static | parts.report(model, list(packed), skipping, precision)
+
+
+def _sample(parts: _Parts, skipping: Skipping) -> list[str]:
+    """A few of the smallest files, of each sort that is treated in another way, in order."""
+    sorts: dict[tuple[bool, bool], list[str]] = {}
+    for path in sorted(parts.packed, key=lambda path: len(parts.packed[path])):
+        [row] = parts.rows[path][FILES]
+        alike = sorts.setdefault(
+            (skipping.covered and row.is_covered(), skipping.empty and row.is_empty()), []
+        )
+        if len(alike) < SAMPLES_EACH:
+            alike.append(path)
+    chosen = {path for alike in sorts.values() for path in alike}
+    return [path for path in parts.packed if path in chosen]
+
+
+def _skipping(coverage: Coverage) -> Skipping:
+    """What coverage.py leaves out: as set for HTML, else as for all reports."""
+
+    def told(name: str) -> bool:
+        own = option(coverage, f"html:{name}")
+        return bool(option(coverage, f"report:{name}") if own is None else own)
+
+    return Skipping(told("skip_covered"), told("skip_empty"))

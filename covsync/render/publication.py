@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
 from covsync.config import Config
-from covsync.model import Links, Report, Source
+from covsync.model import Links, Report, Source, blob_id
 from covsync.render.badge import Badge, badge_of, badge_svg, endpoint_json, message_of
-from covsync.render.data_json import data_json, source_of
+from covsync.render.data_json import data_head, data_json, source_of
 from covsync.render.history import history_jsonl
 from covsync.render.readme import readme_md
+from covsync.render.stamp import fingerprint_of, is_intact, stamp
 from covsync.render.trend import trend_svg
 
 HTML_FOLDER = "htmlcov"
@@ -24,6 +25,8 @@ OWNED_FILES = (
     "trend.svg",
     ".nojekyll",
 )
+# These change without the rest where an older commit's figures join the history.
+OF_HISTORY = ("history.jsonl", "trend.svg")
 GREEN = Fraction(90)
 
 
@@ -32,12 +35,36 @@ def is_owned(path: str) -> bool:
     return path in OWNED_FILES or path.startswith(f"{HTML_FOLDER}/")
 
 
+def is_published(
+    fingerprint: str, blobs: Mapping[str, str], read: Callable[[str], bytes | None]
+) -> bool:
+    """Whether a branch tells just what a publication with this ``fingerprint`` would.
+
+    ``blobs`` are the object names of its files by path; ``read`` gives a file's content.
+    """
+    data, history = read("data.json"), read("history.jsonl")
+    ours = {
+        path: blob
+        for path, blob in blobs.items()
+        if is_owned(path) and path not in ("data.json", *OF_HISTORY)
+    }
+    shown = message_of(read("endpoint.json"))
+    return (
+        fingerprint_of(data) == fingerprint
+        and is_intact(data, ours)
+        and history is not None
+        and shown is not None
+        and trend_svg(history, shown) == read("trend.svg")
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Publication:
     """One measurement of one commit, to be rendered for what the branch already holds.
 
     ``pages`` are the files of ``htmlcov/``, empty where none are wanted. ``coverage_path`` is the
     project's folder within the repository. ``total_floor`` is the total's floor, if it has one.
+    ``fingerprint`` tells what all of this was made from, ``object_format`` how git names files.
     """
 
     report: Report
@@ -47,10 +74,13 @@ class Publication:
     coverage_path: str
     config: Config
     total_floor: Fraction | None
+    fingerprint: str | None = None
+    object_format: str = "sha1"
 
     def files(self, history: bytes = b"") -> dict[str, bytes]:
         """The files by path, with this measurement's line among those of ``history``."""
-        return self._files(self.source, history_jsonl(history, self.report, self.source))
+        told = history_jsonl(history, self.report, self.source)
+        return self._files(self.source, told, self.fingerprint)
 
     def repeated(self, data: bytes | None, history: bytes | None) -> dict[str, bytes] | None:
         """The files, had they been made from the commit whose ``data`` and ``history`` stand.
@@ -61,7 +91,7 @@ class Publication:
         source = source_of(data)
         if source is None or history is None:
             return None
-        return self._files(source, history)
+        return self._files(source, history, fingerprint_of(data))
 
     def joined(self, history: bytes, endpoint: bytes | None) -> dict[str, bytes]:
         """What changes where a newer commit's files stay: this line joins its ``history``.
@@ -73,7 +103,7 @@ class Publication:
         trend = trend_svg(files["history.jsonl"], shown) if shown else None
         return files if trend is None else {**files, "trend.svg": trend}
 
-    def _files(self, source: Source, history: bytes) -> dict[str, bytes]:
+    def _files(self, source: Source, history: bytes, fingerprint: str | None) -> dict[str, bytes]:
         badge = self._badge()
         trend = trend_svg(history, self.report.shown_total())
         readme = readme_md(
@@ -83,12 +113,20 @@ class Publication:
             "README.md": readme,
             "badge.svg": badge_svg(badge, self.config.badge_style),
             "endpoint.json": endpoint_json(badge),
-            "data.json": data_json(self.report, source, self.coverage_path),
             "history.jsonl": history,
             ".nojekyll": b"",
             **{f"{HTML_FOLDER}/{path}": content for path, content in self.pages.items()},
         }
-        return files if trend is None else {**files, "trend.svg": trend}
+        if trend is not None:
+            files["trend.svg"] = trend
+        head = data_head(self.report, source, self.coverage_path)
+        blobs = {
+            path: blob_id(content, self.object_format)
+            for path, content in files.items()
+            if path not in OF_HISTORY
+        }
+        files["data.json"] = data_json(head, source, stamp(fingerprint, head, blobs))
+        return files
 
     def _badge(self) -> Badge:
         """Green from ``badge_green`` on: by default from the total's floor, else from 90."""
