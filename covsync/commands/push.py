@@ -55,7 +55,7 @@ def push(
         else:
             assert url is not None  # noqa: S101 - refused above
             _publish(console, entered, found, source, url, clock, dry_run=dry_run)
-    for line in (*found.kept.problems, *clock.lines()):
+    for line in (*found.kept.notes, *clock.lines()):
         console.detail(line)
     return 0
 

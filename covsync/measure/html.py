@@ -44,6 +44,7 @@ def html_pages(measurement: Measurement) -> Mapping[str, bytes]:
                 return _put_together(coverage, measurement, measurement.pages)
             except (UnknownFormError, ValueError, KeyError):
                 pass
+        measurement.notes.append("coverage.py made the HTML report in one piece")
         return _written(coverage, measurement.names, measurement.scratch / "html")
 
 

@@ -28,13 +28,13 @@ create unique index if not exists by_key on result (folder, kind, key);
 class Kept:
     """The results kept for the project in ``folder``, in the store that lies in ``place``.
 
-    Of each kind those of the newest run are kept. ``problems`` tells what could not be read or
-    written, for ``--verbose``. Without a ``place`` nothing is kept.
+    Of each kind those of the newest run are kept. ``notes`` tells for ``--verbose`` what could not
+    be read or written, or be put together from results. Without a ``place`` nothing is kept.
     """
 
     place: Path | None
     folder: str
-    problems: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     def load(self, kind: str, keys: Iterable[bytes]) -> dict[bytes, bytes]:
         """The contents there are for some of the ``keys``."""
@@ -54,7 +54,7 @@ class Kept:
                     )
                     found.update((bytes(key), bytes(content)) for key, content in rows)
         except (OSError, sqlite3.Error, ValueError, TypeError) as error:
-            self.problems.append(f"cannot read {self.place / NAME}: {error}")
+            self.notes.append(f"cannot read {self.place / NAME}: {error}")
         return found
 
     def save(self, kind: str, used: Collection[bytes], new: Mapping[bytes, bytes]) -> None:
@@ -71,7 +71,7 @@ class Kept:
                 (self.place / NAME).unlink()
                 self._write(kind, used, new)
         except (OSError, sqlite3.Error) as error:
-            self.problems.append(f"cannot write {self.place / NAME}: {error}")
+            self.notes.append(f"cannot write {self.place / NAME}: {error}")
 
     def _write(self, kind: str, used: Collection[bytes], new: Mapping[bytes, bytes]) -> None:
         with self._opened() as database:

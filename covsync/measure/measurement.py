@@ -51,7 +51,8 @@ class Measurement:
     ``coverage json`` file cannot, so there it is ``None``. ``omit`` are coverage.py's patterns of
     files to leave out, of ``[run]`` and ``[report]`` together. ``pages`` are what the HTML report
     can be put together from, where they were asked for and stand each by itself. ``from_store``
-    counts the files that were not analysed now. ``scratch`` is a temporary folder.
+    counts the files that were not analysed now. ``scratch`` is a temporary folder, ``notes``
+    are for ``--verbose``.
     """
 
     report: Report
@@ -65,6 +66,7 @@ class Measurement:
     scratch: Path
     pages: Mapping[str, bytes] | None
     from_store: int
+    notes: list[str]
 
     @property
     def paths(self) -> Mapping[str, str]:
@@ -126,6 +128,7 @@ class Opened:
                 scratch=self.scratch,
                 pages=analysis.pages if analysis else None,
                 from_store=analysis.from_store if analysis else 0,
+                notes=self.kept.notes,
             )
 
     def _analysed(self, reporter: Coverage, *, pages: bool) -> tuple[CoverageJson, Analysis | None]:
@@ -141,6 +144,7 @@ class Opened:
             totals = summed(summaries, chunk.precision(reporter))
             document = {"meta": analysis.meta, "files": {}, "totals": totals}
             return CoverageJson(document, analysis.entries), analysis
+        self.kept.notes.append("coverage.py analysed all files in one piece")
         whole = chunk.coverage_json(reporter, list(self.names), self.scratch)
         return unpacked(whole), None
 
