@@ -23,6 +23,7 @@ PAGE = re.compile(
 ROW = re.compile(r'            <tr class="region">\n.*?\n            </tr>\n', re.DOTALL)
 LINK = re.compile(r'<a href="([^"]*?)(?:#t\d+)?">(.*?)</a></td>\n')
 CELL = re.compile(r'(<td(?: class="[^"]*")?(?: data-ratio="(\d+) (\d+)")?>)([\d.]+)(%?)(?=</td>)')
+THIN_SPACE = "\N{THIN SPACE}"
 FILES = "index.html"
 PLURALS = {
     FILES: ("file", "files"),
@@ -65,7 +66,8 @@ class Row:
         """The file's path that the row shows."""
         link = LINK.search(self.text)
         assert link is not None  # noqa: S101 - of() saw to it
-        return html.unescape(re.sub("<[^>]*>", "", link[2]))
+        shown = html.unescape(re.sub("<[^>]*>", "", link[2]))
+        return shown.replace(f"{THIN_SPACE}/{THIN_SPACE}", "/")  # as some versions show it
 
     def is_covered(self) -> bool:
         """Whether no line and no branch is missing, as coverage.py's skip_covered has it."""

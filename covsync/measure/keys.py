@@ -9,12 +9,14 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
+import sqlite3
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from covsync.measure.measured_data import digests
 from covsync.measure.settings import chosen_sections, option
 from covsync.model import WorkTree
 
@@ -34,7 +36,6 @@ OPTIONS = (
     *("html:extra_css", "html:title", "html:show_contexts", "json:show_contexts"),
 )
 WITHOUT_BEARING = ("fail_under", "sort", "show_missing", "format", "data_file", "parallel")
-CONTEXTS = ("report:contexts", "html:show_contexts", "json:show_contexts")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,31 +67,29 @@ class Keys:
 
 def keys(reporter: Coverage, names: Iterable[str], tree: WorkTree) -> Keys:
     """The keys of the files ``names`` in a loaded ``reporter``. Raises nothing of its own."""
+    data = reporter.get_data()
+    database = data.data_filename()
     base = _base(reporter)
+    try:
+        states = {database: _state(database)}
+        measured = digests(database)
+    except (OSError, sqlite3.Error):
+        return Keys(b"", {}, {})
     if not base:
         return Keys(b"", {}, {})
-    data = reporter.get_data()
     of_files: dict[str, bytes] = {}
-    states = {data.data_filename(): _state(data.data_filename())}
-    contexts = reporter.get_option("report:contexts")
-    data.set_query_contexts(contexts if isinstance(contexts, list) else None)
-    with_contexts = any(option(reporter, name) for name in CONTEXTS)
-    has_arcs = data.has_arcs()
     for name in names:
-        if data.file_tracer(name) or name.endswith((".pyc", ".pyo")):
+        if name not in measured or name.endswith((".pyc", ".pyo")):
             continue
         try:
             state = _state(name)
             text = Path(name).read_bytes()
         except (OSError, ValueError):
             continue
-        measured = sorted((data.arcs(name) if has_arcs else data.lines(name)) or ())
-        told = repr((shown_path(name, tree), has_arcs, measured)).encode("utf-8", "surrogateescape")
-        digest = hashlib.sha256(base)
-        digest.update(hashlib.sha256(told).digest() + hashlib.sha256(text).digest())
-        if with_contexts:
-            lines = sorted((at, sorted(in_)) for at, in_ in data.contexts_by_lineno(name).items())
-            digest.update(repr(lines).encode("utf-8", "surrogateescape"))
+        shown = shown_path(name, tree).encode("utf-8", "surrogateescape")
+        parts = (shown, text)
+        digest = hashlib.sha256(base + measured[name])
+        digest.update(b"".join(hashlib.sha256(part).digest() for part in parts))
         of_files[name], states[name] = digest.digest(), state
     return Keys(base, of_files, states)
 
