@@ -105,7 +105,7 @@ def bring_about(state: State, folder: Path) -> None:
     data.close()
 
 
-def told(folder: Path, kept: Path | None) -> tuple[Measurement, dict[str, bytes], str | None]:
+def told(folder: Path, kept: Path) -> tuple[Measurement, dict[str, bytes], str | None]:
     tree = WorkTree(folder, folder, frozenset(NAMES))
     with opened(None, tree, kept=kept) as found:
         measurement = found.measurement(pages=True)
@@ -146,10 +146,10 @@ def test_warm_cold_and_coverage_py_agree(history: list[State]) -> None:
         project, kept = folder / "project", folder / "kept"
         project.mkdir()
         with entered(project):
-            for state in history:
+            for number, state in enumerate(history):
                 bring_about(state, project)
                 warm, warm_pages, fingerprint = told(project, kept)
-                cold, cold_pages, again = told(project, None)
+                cold, cold_pages, again = told(project, folder / f"cold-{number}")
                 own, own_pages = of_coverage_py(project)
                 assert figures(warm) == figures(cold) == own
                 assert warm_pages == cold_pages

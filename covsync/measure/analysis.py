@@ -20,7 +20,8 @@ from covsync.model import WorkTree
 if TYPE_CHECKING:
     from coverage import Coverage
 
-FILES_PER_TASK = 32
+# A report on few files costs more than its share, one on many keeps the others waiting at the end.
+ENTRIES_AT_ONCE, PAGES_AT_ONCE = 16, 24
 # Fewer are done sooner than another process has started.
 FEW = 24
 META, ENTRIES, PAGES = "meta", "entry", "page"
@@ -127,9 +128,10 @@ def _tasks(
         if any(needs):
             groups.setdefault(needs, []).append(name)
     return [
-        Task({name: paths[name] for name in group[start : start + FILES_PER_TASK]}, *needs)
+        Task({name: paths[name] for name in group[start : start + step]}, *needs)
         for needs, group in groups.items()
-        for start in range(0, len(group), FILES_PER_TASK)
+        for step in [PAGES_AT_ONCE if needs[1] else ENTRIES_AT_ONCE]
+        for start in range(0, len(group), step)
     ]
 
 

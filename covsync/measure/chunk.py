@@ -91,6 +91,14 @@ def unpacked(content: bytes) -> str:
         raise ValueError(str(error)) from None
 
 
+def summary_of(entry: bytes) -> dict[str, Any]:
+    """The figures in a packed entry, which come before those of its functions and classes."""
+    text = unpacked(entry)
+    name = '"summary": '
+    summary, _ = json.JSONDecoder().raw_decode(text, text.index(name) + len(name))
+    return dict(summary)
+
+
 def packed_meta(meta: Mapping[str, Any]) -> bytes:
     """The JSON report's ``meta`` as it is kept."""
     return packed(json.dumps(meta))

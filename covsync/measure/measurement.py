@@ -139,8 +139,7 @@ class Opened:
             scratch=self.scratch,
         )
         if analysis and analysis.entries:
-            texts = map(chunk.unpacked, analysis.entries.values())
-            summaries = (json.loads(text)["summary"] for text in texts)
+            summaries = map(chunk.summary_of, analysis.entries.values())
             totals = summed(summaries, chunk.precision(reporter))
             document = {"meta": analysis.meta, "files": {}, "totals": totals}
             return CoverageJson(document, analysis.entries), analysis
@@ -166,8 +165,8 @@ def opened(
 
     The working directory must be ``tree.folder``, where coverage.py looks for its configuration.
     With ``only_tracked`` a measured file that git does not track is an error, as its text would
-    be published. Results of earlier runs are found, and left, in the folder ``kept``. Raises
-    ``NoDataError``, ``NothingToJudgeError`` and ``CovsyncError``.
+    be published. Results of earlier runs are found, and left, in the folder ``kept``, if there is
+    one. Raises ``NoDataError``, ``NothingToJudgeError`` and ``CovsyncError``.
     """
     from coverage import Coverage
 
@@ -193,7 +192,8 @@ def opened(
                     _refuse_untracked(names, tree)
                 if not names:
                     raise NoDataError(f"{path} holds no measured files", HOW_TO_MEASURE)
-                keys = keys_of(reporter, names, tree)
+                if kept is not None:
+                    keys = keys_of(reporter, names, tree)
             found = Opened(
                 *(configured, reporter, document, tuple(names), path, tree),
                 *(Kept(kept, os.path.relpath(tree.folder, tree.top)), keys, scratch, said),

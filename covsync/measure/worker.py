@@ -44,6 +44,7 @@ def main(data_file: str, scratch: str) -> None:
         reporter = _loaded(data_file)
     except (Exception, SystemExit):  # noqa: BLE001 - told as any failure is
         reporter = None
+    gc.freeze()
     while True:
         try:
             task: Task = pickle.load(sys.stdin.buffer)  # noqa: S301 - the parent's own
