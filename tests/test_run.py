@@ -193,8 +193,8 @@ def test_a_text_written_after_the_data_is_not_recorded(shapes: Checkout) -> None
 def test_an_interrupted_program_ends_in_its_own_way(shapes: Checkout) -> None:
     shapes.write(
         {
-            "slow.py": "import shapes, time\nprint('begun', flush=True)\n"
-            "try:\n    time.sleep(30)\nfinally:\n    time.sleep(0.5)\n    print('torn down')\n"
+            "slow.py": "import shapes, time\n"
+            "try:\n    print('begun', flush=True)\n    time.sleep(30)\nfinally:\n    time.sleep(0.5)\n    print('torn down')\n"
         }
     )
     with subprocess.Popen(
