@@ -194,7 +194,8 @@ def test_an_interrupted_program_ends_in_its_own_way(shapes: Checkout) -> None:
     shapes.write(
         {
             "slow.py": "import shapes, time\n"
-            "try:\n    print('begun', flush=True)\n    time.sleep(30)\nfinally:\n    time.sleep(0.5)\n    print('torn down')\n"
+            "try:\n    print('begun', flush=True)\n    time.sleep(30)\n"
+            "finally:\n    time.sleep(0.5)\n    print('torn down')\n"
         }
     )
     with subprocess.Popen(
