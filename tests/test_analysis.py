@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 import sqlite3
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -238,7 +240,26 @@ def test_processes_do_not_load_what_lies_about(many: Checkout) -> None:
     assert "in one piece" not in written(many)
 
 
-def test_no_process_is_left_behind(many: Checkout) -> None:
-    assert many.covsync("push", "--output-dir", "../out").status == 0
-    listed = run(["ps", "-eo", "args"], many.folder).out
-    assert str(many.folder) not in listed
+@pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGKILL])
+def test_no_process_outlives_the_one_that_started_it(
+    many: Checkout, ending: signal.Signals
+) -> None:
+    with subprocess.Popen(
+        [str(Path(sys.executable).with_name("covsync")), "check"],
+        cwd=many.folder,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    ) as running:
+        while not (started := workers_of(running.pid)) and running.poll() is None:
+            time.sleep(0.01)
+        running.send_signal(ending)
+        assert running.stderr is not None
+        assert running.stderr.read() == b""  # which the last process that has it open ends
+    assert started
+    assert not workers_of(running.pid)
+
+
+def workers_of(parent: int) -> list[str]:
+    listed = run(["ps", "-eo", "ppid=,args="], Path.cwd()).out
+    lines = listed.splitlines()
+    return [line for line in lines if line.split()[0] == str(parent) and "measure.worker" in line]

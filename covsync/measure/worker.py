@@ -50,8 +50,11 @@ def main(data_file: str, scratch: str) -> None:
             task: Task = pickle.load(sys.stdin.buffer)  # noqa: S301 - the parent's own
         except EOFError:
             return
-        pickle.dump(reporter and _answer(reporter, task, Path(scratch)), answers)
-        answers.flush()
+        try:
+            pickle.dump(reporter and _answer(reporter, task, Path(scratch)), answers)
+            answers.flush()
+        except BrokenPipeError:
+            os._exit(1)  # nobody waits for it, so there is nothing to flush at the end either
         gc.collect()
 
 
