@@ -112,6 +112,7 @@ def pages_of(folder: Path) -> dict[str, bytes]:
 
 def written(checkout: Checkout, folder: str = "../out") -> str:
     """Writes what is published to a folder, and holds it against coverage.py's own reports."""
+    store_of(checkout).parent.mkdir(exist_ok=True)  # `push` alone leaves the checkout untouched
     ended = checkout.covsync("push", "--verbose", "--output-dir", folder)
     assert ended.status == 0, ended
     checkout.coverage("html", "--quiet", "--directory=../html")

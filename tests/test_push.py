@@ -32,7 +32,7 @@ def commits(remote: Path, branch: str = "covsync-data") -> list[str]:
 
 
 def state(folder: Path) -> dict[str, str]:
-    """Every file of a checkout, git's own included but not covsync's, with what it holds."""
+    """Every file of a checkout, git's own included, with what it holds."""
     return {
         str(path.relative_to(folder)): (
             str(path.readlink())
@@ -40,7 +40,7 @@ def state(folder: Path) -> dict[str, str]:
             else hashlib.sha256(path.read_bytes()).hexdigest() + oct(path.stat().st_mode)
         )
         for path in sorted(folder.rglob("*"))
-        if (path.is_symlink() or path.is_file()) and path.parent != folder / ".git" / "covsync"
+        if path.is_symlink() or path.is_file()
     }
 
 

@@ -53,7 +53,8 @@ def push(
         if not urls and not soft_fail:
             raise project.no_such_remote(entered)
     _refuse_bare(entered)
-    kept = repository.own_folder
+    # The checkout is not touched: results are found, and left, where something else keeps them.
+    kept = repository.own_folder if repository.own_folder.is_dir() else None
     with opened(config.data_file, entered.work_tree(), only_tracked=True, kept=kept) as found:
         clock.lap("data")
         work = _Work(console, entered, found, repository.head(), urls, clock)
