@@ -29,6 +29,8 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
+# A short replay tells of its first publication more than of growth.
+JUDGED_FROM = 300
 JOBS, BRANCH = ("plain", "append", "single"), "covsync-data"
 FIRST, APART = datetime(2026, 1, 1, tzinfo=timezone.utc), timedelta(hours=6)
 GIT_SETTINGS = (
@@ -193,8 +195,9 @@ def replay(folder: Path, publications: int, files: int, names: str) -> None:
                 sizes = f"{plain:12,}{append:12,}{of_plain:10.3f}{single:12,}{of_one:21.3f}"
                 print(f"{number:12}{sizes}", flush=True)
     print(f"in bytes; the first publication is {first:,}, history.jsonl {history:,} at the end")
-    print(f"append / plain <= 0.25: {'met' if of_plain <= 0.25 else 'missed'}")
-    print(f"single / (first + history) <= 1.5: {'met' if of_one <= 1.5 else 'missed'}")
+    if publications >= JUDGED_FROM:
+        print(f"append / plain <= 0.25: {'met' if of_plain <= 0.25 else 'missed'}")
+        print(f"single / (first + history) <= 1.5: {'met' if of_one <= 1.5 else 'missed'}")
 
 
 def main() -> None:

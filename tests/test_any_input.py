@@ -12,7 +12,8 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from hypothesis import assume, example, given, settings
+from anything import JSON
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from covsync.config import Config, load
@@ -24,15 +25,6 @@ from covsync.git.refusal import refusal
 from covsync.measure.coverage_json import report_from_json, unpacked
 from covsync.measure.paths import inside_work_tree, place
 from covsync.model import ReportStyle, Totals, WorkTree
-
-settings.register_profile("reproducible", derandomize=True, deadline=None, database=None)
-settings.load_profile("reproducible")
-
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.just(10**400) | st.floats() | st.text(),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
-    max_leaves=5,
-)
 
 
 def one_line(error: CovsyncError) -> None:

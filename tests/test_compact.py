@@ -94,7 +94,7 @@ def other_generators(tmp_path: Path, remote: Path) -> list[str]:
         {"endpoint.json": endpoint("62.5%")},
         {"CNAME": "coverage.example.org\n"},
         {"endpoint.json": endpoint("75%"), "data.json": data(75.0, statements=8, missing=2)},
-        {"endpoint.json": endpoint("75%"), "data.json": data(75.0, statements=4, missing=1)},
+        {"endpoint.json": endpoint("75%"), "data.json": data(99.9, statements=4, missing=1)},
     ]
     commits = []
     for number, files in enumerate(steps):

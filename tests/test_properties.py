@@ -11,6 +11,7 @@ from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
+from anything import JSON
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
@@ -30,18 +31,10 @@ from covsync.model import (
 )
 from covsync.render.badge import Badge, badge_svg, message_of
 from covsync.render.data_json import data_head, data_json, holds_coverage, source_of
-from covsync.render.history import history_jsonl
+from covsync.render.history import COUNTS, carried_line, history_jsonl, merged_history
 from covsync.render.readme import readme_md
 from covsync.render.trend import trend_svg
 
-settings.register_profile("reproducible", derandomize=True, deadline=None, database=None)
-settings.load_profile("reproducible")
-
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.just(10**400) | st.floats() | st.text(),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
-    max_leaves=5,
-)
 NEVER_IN_GIT = ("", ".", "..", ".git", ".GIT", ".gIt")
 PARTS = st.one_of(
     st.binary(min_size=1, max_size=12).map(lambda part: part.replace(b"/", b"|")),
@@ -204,6 +197,19 @@ def test_a_published_source_is_a_commit_and_a_time_or_none(data: bytes) -> None:
         told = CoverageJson({"meta": {}, "files": {}}, {})
         report = Report((), Totals(), has_branches=False, style=ReportStyle(), coverage_json=told)
         assert source_of(data_json(data_head(report, source, "."), source, {})) == source
+
+
+@given(
+    totals=JSON
+    | st.dictionaries(st.sampled_from(COUNTS), st.integers() | st.just(-(10**400)), max_size=6),
+    coverage=JSON,
+)
+def test_an_old_publications_line_is_one_or_none(totals: object, coverage: object) -> None:
+    data = json.dumps({"coverage": coverage, "raw_data": {"totals": totals}}).encode()
+    line = carried_line(data, None, HERE)
+    assert line is None or merged_history([line]) == line + b"\n"
+    if line is not None:
+        assert 0 <= json.loads(line)["percent_covered"] <= 100
 
 
 # What is shown.

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
-from covsync.model import Report, Source
+from covsync.model import Report, Source, Totals
 from covsync.render.badge import message_of
 from covsync.render.data_json import iso_time, source_of
 
@@ -15,6 +15,7 @@ COUNTS = (
     *("num_statements", "missing_lines", "excluded_lines"),
     *("num_branches", "num_partial_branches", "missing_branches"),
 )
+BOUNDING = frozenset(("num_statements", "missing_lines"))
 
 
 def history_jsonl(published: bytes, report: Report, source: Source) -> bytes:
@@ -78,17 +79,29 @@ def carried_line(data: bytes | None, endpoint: bytes | None, published: Source) 
 
 
 def _figures(data: bytes | None) -> dict[str, object] | None:
-    """The total and its counts in a ``data.json``, the counts as far as they are there."""
+    """The total and its counts in a ``data.json``, the counts as far as they are there.
+
+    The percentage is what the counts make: the layout's other generator has told another one
+    beside them, of the lines alone.
+    """
     try:
         document = json.loads(data or b"")
         totals = document["raw_data"]["totals"]
-        percent = float(document["coverage"])
-    except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
+        counts = {name: totals[name] for name in COUNTS if type(totals.get(name)) is int}
+        percent = _counted(counts) if counts.keys() >= BOUNDING else float(document["coverage"])
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
         return None
-    if not 0 <= percent <= 100:
-        return None
-    counts = {name: totals[name] for name in COUNTS if isinstance(totals.get(name), int)}
-    return {"percent_covered": percent, **counts}
+    return {"percent_covered": percent, **counts} if 0 <= percent <= 100 else None
+
+
+def _counted(counts: Mapping[str, int]) -> float:
+    totals = Totals(
+        statements=counts["num_statements"],
+        missing=counts["missing_lines"],
+        branches=counts.get("num_branches", 0),
+        missing_branches=counts.get("missing_branches", 0),
+    )
+    return float(totals.percent_covered)
 
 
 def _stamp(source: Source) -> dict[str, object]:
