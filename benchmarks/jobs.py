@@ -90,6 +90,7 @@ def jobs(project: Project, *, with_reports: bool) -> list[Job]:
     def start_anew() -> None:
         project.switch("main")
         shutil.rmtree(project.stored(), ignore_errors=True)
+        project.stored().mkdir()  # as the hook has left it; without it `push` keeps nothing
         shutil.rmtree(output, ignore_errors=True)
         output.mkdir()
 

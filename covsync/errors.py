@@ -20,6 +20,10 @@ class CovsyncError(Exception):
         self.fix = fix
 
 
+class PublicationError(CovsyncError):
+    """Coverage that cannot be published, as things are; ``--soft-fail`` makes it a warning."""
+
+
 class NothingToJudgeError(CovsyncError):
     """There is no coverage that could be judged: exit code 3."""
 

@@ -48,6 +48,13 @@ def exact_decimal(value: Fraction) -> str:
     return f"{Decimal(value.numerator) / Decimal(value.denominator):f}"
 
 
+def blob_id(content: bytes, object_format: str) -> str:
+    """A file's object name in git; the format is ``sha1`` or ``sha256``."""
+    import hashlib
+
+    return hashlib.new(object_format, b"blob %d\0" % len(content) + content).hexdigest()
+
+
 class Totals(NamedTuple):
     """The counts coverage.py reports for a file, or for several together."""
 
@@ -199,6 +206,17 @@ class ReportStyle(NamedTuple):
     skip_empty: bool = False
 
 
+class CoverageJson(NamedTuple):
+    """What ``coverage json`` writes, less the time of day.
+
+    ``document`` is all but its ``files``, of which there is only the key. ``entries`` are those by
+    path, each a JSON text packed by zlib: in a large project they are most of what there is.
+    """
+
+    document: Mapping[str, Any]
+    entries: Mapping[str, bytes]
+
+
 class Report(NamedTuple):
     """One measurement: every figure a person sees is taken from here.
 
@@ -212,7 +230,7 @@ class Report(NamedTuple):
     has_branches: bool
     style: ReportStyle
     coverage_version: tuple[int, ...] = ()
-    coverage_json: Mapping[str, Any] = {}
+    coverage_json: CoverageJson | None = None
 
     def shown_total(self) -> str:
         """The total, as hook, badge, README and endpoint show it: ``94``."""

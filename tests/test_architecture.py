@@ -19,7 +19,7 @@ MAY_IMPORT = {
     "__main__": ("cli",),
     "pytest_plugin": ("measure",),
     "cli": ("commands", "console", "config", "errors", "render", "__init__"),
-    "commands": ("commands", "console", *WINGS, *BASE),
+    "commands": ("commands", "console", *WINGS, *BASE, "__init__"),
     **{wing: (wing, *BASE) for wing in WINGS},
     "console": (),
     "config": ("errors",),

@@ -73,7 +73,12 @@ def test_a_label_is_text_and_nothing_else(style: str) -> None:
 def test_its_colour_is_judged_on_the_exact_figure(missing: int, colour: str) -> None:
     totals = Totals(statements=1000, missing=missing)
     report = Report(
-        (), totals, has_branches=False, style=ReportStyle(), coverage_version=(7,), coverage_json={}
+        (),
+        totals,
+        has_branches=False,
+        style=ReportStyle(),
+        coverage_version=(7,),
+        coverage_json=None,
     )
     badge = badge_of(report, "Coverage", Fraction(90), Fraction(70))
     assert badge.colour == colour

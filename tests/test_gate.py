@@ -43,7 +43,7 @@ def edit(checkout: Checkout, text: str, *, add: bool = True) -> None:
 def test_what_the_tests_ran_on_is_verified(recorded: Checkout) -> None:
     passes(recorded)
     store = recorded.folder / ".git" / "covsync"
-    assert [path.name for path in store.iterdir()] == ["store-2.sqlite"]
+    assert {path.name for path in store.iterdir()} == {"analysis-1.sqlite", "store-2.sqlite"}
     assert recorded.git("status", "--porcelain") == ""
 
 
@@ -181,7 +181,7 @@ def test_a_text_edited_while_the_tests_ran_is_not_recorded(shapes: Checkout) -> 
     ended = shapes.covsync("run", "test_shapes.py")
     assert ended.status == 3
     assert "shapes.py was written after the tests began" in ended.err
-    assert not (shapes.folder / ".git" / "covsync").exists()
+    assert not (shapes.folder / ".git" / "covsync" / "store-1.sqlite").exists()
 
 
 def test_a_new_file_in_scope_was_never_measured(recorded: Checkout) -> None:

@@ -19,6 +19,7 @@ from markdown_it import MarkdownIt
 from covsync.console import printable
 from covsync.git.fast_import import commit_stream, quoted
 from covsync.model import (
+    CoverageJson,
     FileReport,
     Lines,
     Links,
@@ -29,7 +30,7 @@ from covsync.model import (
     shown_name,
 )
 from covsync.render.badge import Badge, badge_svg, message_of
-from covsync.render.data_json import data_json, holds_coverage, source_of
+from covsync.render.data_json import data_head, data_json, holds_coverage, source_of
 from covsync.render.history import COUNTS, carried_line, history_jsonl, merged_history
 from covsync.render.readme import readme_md
 from covsync.render.trend import trend_svg
@@ -193,9 +194,9 @@ def test_a_published_source_is_a_commit_and_a_time_or_none(data: bytes) -> None:
     if source is not None:
         assert len(source.commit) in (40, 64)
         assert set(source.commit) <= set("0123456789abcdef")
-        meta: dict[str, Any] = {"meta": {}}
-        report = Report((), Totals(), has_branches=False, style=ReportStyle(), coverage_json=meta)
-        assert source_of(data_json(report, source, ".")) == source
+        told = CoverageJson({"meta": {}, "files": {}}, {})
+        report = Report((), Totals(), has_branches=False, style=ReportStyle(), coverage_json=told)
+        assert source_of(data_json(data_head(report, source, "."), source, {})) == source
 
 
 @given(

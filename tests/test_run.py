@@ -179,7 +179,7 @@ def test_old_data_is_never_recorded_as_new(shapes: Checkout) -> None:
     ended = shapes.covsync("run", "missing.py")
     assert ended.status == 1
     assert "nothing was measured" in ended.err
-    assert not (shapes.folder / ".git" / "covsync").exists()
+    assert not (shapes.folder / ".git" / "covsync" / "store-2.sqlite").exists()
 
 
 def test_a_text_written_after_the_data_is_not_recorded(shapes: Checkout) -> None:
@@ -187,7 +187,7 @@ def test_a_text_written_after_the_data_is_not_recorded(shapes: Checkout) -> None
     ended = shapes.covsync("record")
     assert ended.status == 3
     assert "shapes.py was written after the coverage data" in ended.err
-    assert not (shapes.folder / ".git" / "covsync").exists()
+    assert not (shapes.folder / ".git" / "covsync" / "store-2.sqlite").exists()
 
 
 def test_an_interrupted_program_ends_in_its_own_way(shapes: Checkout) -> None:

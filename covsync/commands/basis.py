@@ -100,7 +100,8 @@ def _of_snapshot(entered: Project, taken: Snapshot, commit: str | None) -> Basis
 def _of_data(console: Console, entered: Project) -> Basis:
     from covsync.measure.measurement import measured
 
-    with measured(entered.config.data_file, entered.work_tree()) as measurement:
+    kept = entered.repository.own_folder
+    with measured(entered.config.data_file, entered.work_tree(), kept=kept) as measurement:
         project.tell_source(console, measurement)
         paths = snapshot.measured_paths(measurement)
         files = {paths[file.path]: file for file in measurement.report.files}

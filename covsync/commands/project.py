@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from covsync import config
 from covsync.config import Config
 from covsync.console import Console
-from covsync.errors import CovsyncError
+from covsync.errors import CovsyncError, PublicationError
 from covsync.git.repository import Repository
 from covsync.model import WorkTree
 
@@ -100,13 +100,13 @@ def scratch(console: Console, entered: Project, urls: Sequence[str]) -> Iterator
         yield scratch
 
 
-def no_such_remote(entered: Project) -> CovsyncError:
+def no_such_remote(entered: Project) -> PublicationError:
     """What is wrong where the remote has no URL."""
     known = entered.repository.remotes()
     others = (
         f"The remotes are: {', '.join(known)}." if known else "There is none yet: git remote add"
     )
-    return CovsyncError(
+    return PublicationError(
         f"there is no remote {entered.config.remote!r}", f"Name it with --remote. {others}"
     )
 

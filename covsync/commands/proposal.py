@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from unicodedata import normalize
 
 from covsync.config import Config
-from covsync.errors import CovsyncError
+from covsync.errors import PublicationError
 from covsync.git.data_branch import NothingToDo, Proposal, Tip
 from covsync.git.repository import Repository
+from covsync.model import Source
 from covsync.render.badge import message_of
 from covsync.render.data_json import holds_coverage, source_of
-from covsync.render.publication import Publication, is_owned
+from covsync.render.publication import Publication, is_owned, is_published
 from covsync.render.subprojects import front_page, subprojects
 
 FRONT_PAGE, AT_THE_TOP = "README.md", (".nojekyll",)
@@ -70,12 +71,37 @@ class Place:
         return {name: figure for name, figure in zip(names, told, strict=True) if figure}
 
 
+def tells(tip: Tip, fingerprint: str, source: Source, config: Config) -> bool:
+    """Whether ``tip`` tells just what a publication of ``source`` with this ``fingerprint`` would.
+
+    That is known without making it, by what ``data.json`` says of itself and its neighbours.
+    """
+    place = Place.of(tip.entries, tip.read, config.subproject)
+    page = tip.read(FRONT_PAGE)
+    if page is None or front_page(page, place.figures({})) != page:
+        return False
+    blobs = tip.blobs()
+    own = {path.removeprefix(place.folder): blobs[path] for path in blobs if place.owns(path)}
+    if place.folder:
+        own |= {path: blobs.get(path, "") for path in AT_THE_TOP}
+    else:
+        own[FRONT_PAGE] = tip.blob_id(front_page(page, {}))
+    return is_published(fingerprint, source, own, place.read)
+
+
+def told_already(tip: Tip, source: Source, config: Config) -> str:
+    """What to say where ``tip`` tells it."""
+    place = Place.of(tip.entries, tip.read, config.subproject)
+    figure = message_of(place.read("endpoint.json"))
+    return f"tells this coverage already ({figure}% of {source.commit[:10]})"
+
+
 def propose(
     publication: Publication, tip: Tip, config: Config, repository: Repository
 ) -> Proposal | NothingToDo:
     """The publication on top of ``tip``, unless that tells this coverage or newer already.
 
-    Raises ``CovsyncError`` where the branch holds what is not covsync's to overwrite.
+    Raises ``PublicationError`` where the branch holds what is not covsync's to overwrite.
     """
     place = Place.of(tip.entries, tip.read, config.subproject)
     data, history = place.read("data.json"), place.read("history.jsonl")
@@ -94,10 +120,12 @@ def propose(
             return NothingToDo(reason)
         return Proposal(placed, changes, replaces_history, message, source.committed_at, reason)
     _refuse_foreign(place, config.branch)
+    if source == publication.source:
+        again = place.whole(publication.files(history or b"", data))
+        if not tip.changes(again, place.owns):
+            return NothingToDo(f"tells this coverage already ({publication.figure()})")
     files = place.whole(publication.files(history or b""))
     changes = tip.changes(files, place.owns)
-    if tip.commit and not changes:
-        return NothingToDo(f"tells this coverage already ({publication.figure()})")
     return Proposal(
         files,
         changes,
@@ -123,19 +151,19 @@ def _refuse_foreign(place: Place, branch: str) -> None:
         if place.folder and f"{each}/" != place.folder and _same_on_mac(each, place.folder[:-1])
     ]
     if alike:
-        raise CovsyncError(
+        raise PublicationError(
             f"{branch} holds {alike[0]}, which some systems take for {place.folder[:-1]}",
             f"Spell the key `subproject` as there: {alike[0]}.",
         )
     is_taken = any(path.startswith(place.folder) for path in place.paths)
     if place.folder and is_taken and not place.holds_coverage():
-        raise CovsyncError(
+        raise PublicationError(
             f"{place.folder} on {branch} holds other files, and no coverage data: they would be "
             "overwritten",
             "Give the key `subproject` another name.",
         )
     if not is_known and place.paths:
-        raise CovsyncError(
+        raise PublicationError(
             f"{branch} holds other files, and no coverage data: they would be overwritten",
             "Name another branch for the data with --branch, such as covsync-data.",
         )

@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+from covsync import __version__
 from covsync.commands import project
+from covsync.commands.clock import Clock
 from covsync.commands.project import Project
-from covsync.commands.proposal import Place, propose
+from covsync.commands.proposal import Place, propose, tells, told_already
 from covsync.config import Config
 from covsync.console import Console
-from covsync.errors import CovsyncError, NothingToJudgeError
+from covsync.errors import CovsyncError, NothingToJudgeError, PublicationError
 from covsync.git import data_branch, hosting
 from covsync.git.data_branch import Change, Outcome
 from covsync.git.repository import check_branch
 from covsync.measure.data_file import Kind, recognise
 from covsync.measure.html import html_pages
-from covsync.measure.measurement import measured
-from covsync.model import Links, Report, shown_name
+from covsync.measure.measurement import Opened, opened
+from covsync.model import Links, Report, Source, shown_name
 from covsync.render.publication import Publication
 
 MARKS = {"add": "+", "update": "~", "remove": "-"}
@@ -41,70 +44,121 @@ def push(
     With ``soft_fail`` also where it could not be published, which is said; coverage that cannot
     be measured is no such case.
     """
+    clock = Clock()
     entered = project.enter(flags, allow_bare=True)
-    urls = entered.repository.push_urls(entered.config.remote)
+    config, repository = entered.config, entered.repository
+    urls = repository.push_urls(config.remote)
     if output_dir is None:
-        check_branch(entered.repository, entered.config.branch)
+        check_branch(repository, config.branch)
         if not urls and not soft_fail:
             raise project.no_such_remote(entered)
-    publication = _measured_publication(console, entered, urls)
-    if output_dir is not None:
-        _write(publication, output_dir)
-        console.say(f"covsync: wrote the coverage ({publication.figure()}) to {output_dir}")
-        return 0
-    try:
-        _publish(console, entered, publication, urls, dry_run=dry_run)
-    except CovsyncError as error:
-        if not soft_fail:
-            raise
-        console.warning(f"the coverage was not published: {error.message}", error.fix)
+    _refuse_bare(entered)
+    # The checkout is not touched: results are found, and left, where something else keeps them.
+    kept = repository.own_folder if repository.own_folder.is_dir() else None
+    with opened(config.data_file, entered.work_tree(), only_tracked=True, kept=kept) as found:
+        clock.lap("data")
+        work = _Work(console, entered, found, repository.head(), urls, clock)
+        if output_dir is not None:
+            publication = work.publication()
+            _write(publication, output_dir)
+            console.say(f"covsync: wrote the coverage ({publication.figure()}) to {output_dir}")
+        else:
+            try:
+                _publish(work, dry_run=dry_run)
+            except PublicationError as error:
+                if not soft_fail:
+                    raise
+                console.warning(f"the coverage was not published: {error.message}", error.fix)
+        clock.lap("publishing")
+    for line in (*found.kept.notes, *clock.lines()):
+        console.detail(line)
     return 0
 
 
-def _publish(
-    console: Console,
-    entered: Project,
-    publication: Publication,
-    urls: Sequence[str],
-    *,
-    dry_run: bool,
-) -> None:
-    config, repository = entered.config, entered.repository
-    with project.scratch(console, entered, urls) as scratch:
-        outcome = data_branch.publish(
-            scratch,
-            config.branch,
-            lambda tip: propose(publication, tip, config, repository),
-            dry_run=dry_run,
-        )
-    _tell(console, publication, outcome, config, dry_run=dry_run)
-
-
-def _measured_publication(console: Console, entered: Project, urls: Sequence[str]) -> Publication:
-    config = entered.config
-    source = entered.repository.head()
-    named = config.data_file
+def _refuse_bare(entered: Project) -> None:
+    named = entered.config.data_file
     if entered.repository.is_bare and not (named and recognise(named) is Kind.JSON):
         raise NothingToJudgeError(
             f"{entered.folder} is a bare repository: it has no sources to analyse",
             "Write a report where they are (coverage json), and name it with --data-file.",
         )
-    with measured(config.data_file, entered.work_tree(), only_tracked=True) as measurement:
+
+
+class _Work(NamedTuple):
+    """What a publication of ``source`` is made from, and made only where it is needed."""
+
+    console: Console
+    entered: Project
+    found: Opened
+    source: Source
+    urls: Sequence[str]
+    clock: Clock
+
+    @property
+    def config(self) -> Config:
+        return self.entered.config
+
+    def links(self, *, has_html: bool) -> Links:
+        url = next(iter(self.urls), None)
+        environ, event = os.environ, _github_event()
+        return hosting.links(url, self.config, has_html=has_html, environ=environ, event=event)
+
+    def fingerprint(self) -> str | None:
+        """Changes whenever a publication might, its commit aside; ``None`` if none can tell."""
+        measured = self.found.fingerprint()
+        if measured is None:
+            return None
+        links = self.links(has_html=self.config.html)
+        shown = self.config._replace(data_file=None)
+        told = repr((__version__, measured, links, self.entered.coverage_path, shown))
+        return hashlib.sha256(told.encode("utf-8", "surrogateescape")).hexdigest()
+
+    def publication(self) -> Publication:
+        """The publication, measured and rendered."""
+        config, console = self.config, self.console
+        measurement = self.found.measurement(pages=config.html)
+        kept = f"{measurement.from_store} of {len(self.found.names)} files from the store"
+        self.clock.lap(f"analysis ({kept})")
         pages = html_pages(measurement) if config.html else {}
+        self.clock.lap("pages")
         project.tell_source(console, measurement)
         if config.html and not pages:
             console.note("htmlcov/ is left out: a coverage json report does not hold the sources")
-    _note_changes(console, entered, measurement.report)
-    own_floor = measurement.fail_under
-    return Publication(
-        measurement.report,
-        pages,
-        source=source,
-        links=_links(config, next(iter(urls), None), has_html=bool(pages)),
-        coverage_path=entered.coverage_path,
-        config=config,
-        total_floor=own_floor if config.fail_under is None else config.fail_under,
-    )
+        _note_changes(console, self.entered, measurement.report)
+        own_floor = measurement.fail_under
+        return Publication(
+            measurement.report,
+            pages,
+            source=self.source,
+            links=self.links(has_html=bool(pages)),
+            coverage_path=self.entered.coverage_path,
+            config=config,
+            total_floor=own_floor if config.fail_under is None else config.fail_under,
+            fingerprint=self.fingerprint(),
+            object_format=self.entered.repository.object_format(),
+        )
+
+
+def _publish(work: _Work, *, dry_run: bool) -> None:
+    """Has the branch tell what was found; nothing is analysed where it tells just that already."""
+    console, entered, config = work.console, work.entered, work.config
+    with project.scratch(console, entered, work.urls) as scratch:
+        tip = data_branch.tip(scratch, config.branch)
+        fingerprint = work.fingerprint()
+        is_told = fingerprint and tells(tip, fingerprint, work.source, config)
+        work.clock.lap("data branch")
+        if is_told:
+            told = told_already(tip, work.source, config)
+            console.say(f"covsync: {config.remote}/{config.branch} {told}")
+            return
+        publication = work.publication()
+        outcome = data_branch.publish(
+            scratch,
+            config.branch,
+            lambda tip: propose(publication, tip, config, entered.repository),
+            dry_run=dry_run,
+        )
+    _tell(console, publication, outcome, config, dry_run=dry_run)
 
 
 def _note_changes(console: Console, entered: Project, report: Report) -> None:
@@ -117,10 +171,6 @@ def _note_changes(console: Console, entered: Project, report: Report) -> None:
     if names:
         others = f" and {len(names) - 1} more" if len(names) > 1 else ""
         console.note(f"{names[0]}{others} is published as it lies here, not as it was committed")
-
-
-def _links(config: Config, url: str | None, *, has_html: bool) -> Links:
-    return hosting.links(url, config, has_html=has_html, environ=os.environ, event=_github_event())
 
 
 def _github_event() -> Mapping[str, Any]:

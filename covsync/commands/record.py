@@ -27,9 +27,10 @@ def record(console: Console, flags: dict[str, object], *, began: int | None) -> 
 
 def record_entered(entered: Project, command: str, began: int | None) -> str:
     """Records the data of a project that was entered; its total, as it is shown."""
-    with measured(entered.config.data_file, entered.work_tree()) as measurement:
+    kept = entered.repository.own_folder
+    with measured(entered.config.data_file, entered.work_tree(), kept=kept) as measurement:
         taken = _snapshot(entered, measurement, command, began)
-        store.save(entered.repository.own_folder, entered.coverage_path, taken)
+        store.save(kept, entered.coverage_path, taken)
         return measurement.report.shown_total()
 
 

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from urllib.parse import quote, unquote, urlsplit
 
-from covsync.errors import CovsyncError
+from covsync.errors import PublicationError
 
 WEB = ("http://", "https://", "ftp://", "ftps://")
 HELPER = (
@@ -37,15 +37,15 @@ class Address:
     def of(cls, url: str, token: str | None = None) -> Address:
         """The address ``url``, of which only http(s) takes the ``token``.
 
-        Raises ``CovsyncError`` for a URL that names a program to run, and a token that is none.
+        Raises ``PublicationError`` for a URL that names a program to run, and a token that is none.
         """
         if re.match(r"[A-Za-z0-9+.-]*::", url):
-            raise CovsyncError(
+            raise PublicationError(
                 "the remote's URL names a transport program, which covsync does not run",
                 "Use an https, ssh or file URL.",
             )
         if token and not (token.isascii() and token.isprintable() and " " not in token):
-            raise CovsyncError(
+            raise PublicationError(
                 "COVSYNC_TOKEN holds a space, a line end or other characters that no token has",
                 "Set it to the token alone.",
             )
@@ -56,7 +56,7 @@ class Address:
             parts = urlsplit(f"{scheme.lower()}{separator}{rest}")
             _ = parts.port  # raises where a slash in the password ends the host
         except ValueError:  # its words hold the URL, and so the password
-            raise CovsyncError(
+            raise PublicationError(
                 "the remote's URL is not one that can be read",
                 "Write what is special in its user or password as %XX, such as %5B for [.",
             ) from None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 import os
 import random
@@ -12,12 +11,13 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
-from covsync.errors import CovsyncError
+from covsync.errors import PublicationError
 from covsync.git.command import Answer
 from covsync.git.fast_import import IDENTITY, commit_stream
 from covsync.git.refusal import Refusal, asked_pause, refusal
 from covsync.git.repository import LATEST
 from covsync.git.scratch import REMOTE, Scratch
+from covsync.model import blob_id
 
 # Other tools have made commits without a time.
 COMMITTER = re.compile(rb"committer (.*?)(?: (\d+) \S+)?$")
@@ -56,19 +56,29 @@ class Tip:
         mode, blob = self.entries.get(path, ("", ""))
         return self.scratch.blob(blob) if mode.startswith("100") else None  # no link, no submodule
 
+    def blob_id(self, content: bytes) -> str:
+        """What a file of this content is called here."""
+        return blob_id(content, "sha256" if len(self.commit) > 40 else "sha1")
+
+    def blobs(self) -> dict[str, str]:
+        """The object names of the branch's regular files, by path; another entry's mode is told."""
+        return {
+            path: blob if mode == FILE_MODE else f"{mode} {blob}"
+            for path, (mode, blob) in self.entries.items()
+        }
+
     def changes(
         self, files: Mapping[str, bytes], is_owned: Callable[[str], bool]
     ) -> tuple[Change, ...]:
         """What it takes to turn the branch's owned files into ``files``, by path.
 
-        Raises ``CovsyncError`` where a file and a folder of the same name would stand in each
+        Raises ``PublicationError`` where a file and a folder of the same name would stand in each
         other's way: git would drop what is there and say nothing.
         """
         _refuse_in_the_way(self.entries, files)
-        algorithm = "sha256" if len(self.commit) > 40 else "sha1"
         changes = []
         for path, content in files.items():
-            entry = (FILE_MODE, _blob_id(content, algorithm))
+            entry = (FILE_MODE, self.blob_id(content))
             if path not in self.entries:
                 changes.append(Change("add", path))
             elif self.entries[path] != entry:
@@ -120,8 +130,8 @@ def publish(
     """Brings the remote's ``branch`` to what ``propose`` wants of its tip.
 
     Whenever someone else was faster, the new tip is fetched and asked about again, so nothing
-    that was pushed meanwhile is lost. Raises ``CovsyncError`` where the remote refuses, or keeps
-    changing.
+    that was pushed meanwhile is lost. Raises ``PublicationError`` where the remote refuses, or
+    keeps changing.
     """
     began = time.monotonic()
     for attempt in itertools.count(1):
@@ -156,7 +166,7 @@ def offer(base: Tip, branch: str, commit: str) -> Refusal | None:
 
 
 def tip(scratch: Scratch, branch: str, *, with_history: bool = False) -> Tip:
-    """The remote's ``branch`` as it is now. Raises ``CovsyncError`` where it cannot be had."""
+    """The remote's ``branch`` as it is now. Raises ``PublicationError`` where it cannot be had."""
     for attempt in itertools.count(1):
         found = _fetched_tip(scratch, branch, [] if with_history else ["--depth=1"])
         if isinstance(found, Tip):
@@ -178,10 +188,10 @@ def _wait_or_give_up(scratch: Scratch, problem: Refusal, attempt: int) -> None:
     """
     asked = asked_pause(scratch.retry_after(), time.time()) if problem.is_throttling else 0
     if asked > LONGEST_PAUSE:
-        raise CovsyncError(f"{problem.message}, for {asked} seconds", problem.fix)
+        raise PublicationError(f"{problem.message}, for {asked} seconds", problem.fix)
     if attempt >= problem.tries:
         tries = f": gave up after {attempt} tries" if attempt > 1 else ""
-        raise CovsyncError(f"{problem.message}{tries}", problem.fix)
+        raise PublicationError(f"{problem.message}{tries}", problem.fix)
     jitter = random.uniform(0, 0.1 * 2 ** min(attempt, 5))  # noqa: S311 - no secret
     time.sleep(asked + jitter)
 
@@ -277,11 +287,7 @@ def _refuse_in_the_way(entries: Iterable[str], files: Iterable[str]) -> None:
         above = (os.fspath(folder) for folder in PurePosixPath(path).parents)
         ours = ours or next((folder for folder in above if folder in wanted), None)
         if ours:
-            raise CovsyncError(
+            raise PublicationError(
                 f"the data branch holds {path}, where covsync writes {ours}",
                 "Move it away on the branch, or name another branch with --branch.",
             )
-
-
-def _blob_id(content: bytes, algorithm: str) -> str:
-    return hashlib.new(algorithm, b"blob %d\0" % len(content) + content).hexdigest()

@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from covsync.errors import CovsyncError
+from covsync.errors import PublicationError
 from covsync.git.address import Address, Setting
 from covsync.git.command import NO_GIT, Answer, ask
 from covsync.git.repository import Repository
@@ -103,10 +103,10 @@ class Scratch:
         return self.must("cat-file", "blob", name).output
 
     def must(self, *arguments: str, stdin: Iterable[bytes] | None = None) -> Answer:
-        """As ``run``, but a failure, which is nothing the user did, raises ``CovsyncError``."""
+        """As ``run``, but a failure, which is nothing the user did, raises ``PublicationError``."""
         answer = self.run(*arguments, stdin=stdin)
         if answer.status:
-            raise CovsyncError(
+            raise PublicationError(
                 f"git {arguments[0]} failed in covsync's scratch repository: {answer.error}",
                 "Look at the free space of the temporary folder, and run it again.",
             )
@@ -131,11 +131,11 @@ def scratch_repository(
     credentials that ``repository`` would use.
     """
     if shutil.which("git") is None:
-        raise CovsyncError(*NO_GIT)
+        raise PublicationError(*NO_GIT)
     try:
         from git import Git
     except ImportError as error:  # it looks for git at once, where GIT_PYTHON_GIT_EXECUTABLE says
-        raise CovsyncError(
+        raise PublicationError(
             f"GitPython cannot run git: {str(error).strip().splitlines()[0]}",
             "Look at GIT_PYTHON_GIT_EXECUTABLE and PATH.",
         ) from error
@@ -154,7 +154,7 @@ def scratch_repository(
             os.fspath(git_dir),
         )
         if made.status:
-            raise CovsyncError(
+            raise PublicationError(
                 f"git cannot make a repository in the temporary folder: {made.error}",
                 "Make room there, or point TMPDIR at another folder.",
             )
@@ -188,7 +188,7 @@ def _refuse_old_git(repository: Repository) -> None:
     """An older one would not understand how it is told what to do, and say something else."""
     told = re.match(r"git version (\d+)\.(\d+)", ask(repository.top, "version").text())
     if told and (int(told[1]), int(told[2])) < OLDEST_GIT:
-        raise CovsyncError(
+        raise PublicationError(
             f"git {told[1]}.{told[2]} is too old", "Install git {}.{} or newer.".format(*OLDEST_GIT)
         )
 

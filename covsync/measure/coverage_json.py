@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import zlib
 from collections.abc import Mapping
 from typing import Any
 
 from covsync.errors import CovsyncError
-from covsync.model import Branch, FileReport, Lines, Report, ReportStyle, Totals
+from covsync.model import Branch, CoverageJson, FileReport, Lines, Report, ReportStyle, Totals
 
 FORMATS = (2, 3)
 LONGEST_PATH = 4096
@@ -33,30 +35,50 @@ class MalformedError(CovsyncError):
         )
 
 
+def unpacked(document: object) -> CoverageJson:
+    """A whole document, such as a file's content, in parts. Raises ``MalformedError``."""
+    whole = _mapping(document, "the document")
+    _has_branches(whole)
+    files = _mapping(whole.get("files"), "files")
+    try:
+        texts = {path: json.dumps(entry, allow_nan=False) for path, entry in files.items()}
+    except ValueError:
+        raise MalformedError("one of its figures is endless") from None
+    entries = {path: zlib.compress(text.encode(), 1) for path, text in texts.items()}
+    return CoverageJson({**whole, "files": {}}, entries)
+
+
 def report_from_json(
-    document: object, style: ReportStyle, coverage_version: tuple[int, ...]
+    told: CoverageJson, style: ReportStyle, coverage_version: tuple[int, ...]
 ) -> Report:
-    """The report that ``document`` holds. Raises ``MalformedError``.
+    """The report that ``told`` holds. Raises ``MalformedError``.
 
     The totals are summed here from the files; a document whose own totals differ is refused, as
     no one could tell which of its figures to believe.
     """
-    meta = _mapping(_mapping(document, "the document").get("meta"), "meta")
+    has_branches = _has_branches(told.document)
+    files = tuple(
+        _file_report(path, _entry(path, packed), has_branches=has_branches)
+        for path, packed in sorted(told.entries.items())
+    )
+    totals = Totals.together(each.totals for each in files)
+    if _totals(told.document.get("totals"), "totals", has_branches=has_branches) != totals:
+        raise MalformedError("its totals are not the sum of its files")
+    return Report(files, totals, has_branches, style, coverage_version, told)
+
+
+def _has_branches(document: Mapping[str, Any]) -> bool:
+    meta = _mapping(document.get("meta"), "meta")
     if meta.get("format") not in FORMATS:
         raise MalformedError(f"its format is {meta.get('format')!r}, known are 2 and 3")
     has_branches = meta.get("branch_coverage")
     if not isinstance(has_branches, bool):
         raise MalformedError("meta.branch_coverage is not true or false")
-    assert isinstance(document, dict)  # noqa: S101 - _mapping() said so
-    entries = _mapping(document.get("files"), "files")
-    files = tuple(
-        _file_report(path, _mapping(entry, f"files[{path!r}]"), has_branches=has_branches)
-        for path, entry in sorted(entries.items())
-    )
-    totals = Totals.together(each.totals for each in files)
-    if _totals(document.get("totals"), "totals", has_branches=has_branches) != totals:
-        raise MalformedError("its totals are not the sum of its files")
-    return Report(files, totals, has_branches, style, coverage_version, document)
+    return has_branches
+
+
+def _entry(path: str, packed: bytes) -> Mapping[str, Any]:
+    return _mapping(json.loads(zlib.decompress(packed)), f"files[{path!r}]")
 
 
 def _file_report(path: str, entry: Mapping[str, Any], *, has_branches: bool) -> FileReport:

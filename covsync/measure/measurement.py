@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import importlib.metadata
 import json
 import math
@@ -10,7 +11,7 @@ import os
 import sqlite3
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
@@ -19,12 +20,17 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from covsync.config import floor
 from covsync.errors import CovsyncError, NoDataError, NothingToJudgeError
-from covsync.measure import data_file, settings
-from covsync.measure.coverage_json import report_from_json
+from covsync.measure import chunk, data_file, settings
+from covsync.measure.analysis import Analysis, analyse
+from covsync.measure.coverage_json import report_from_json, unpacked
 from covsync.measure.data_file import HOW_TO_MEASURE
+from covsync.measure.kept import Kept
+from covsync.measure.keys import Keys, shown_path
+from covsync.measure.keys import keys as keys_of
 from covsync.measure.paths import inside_work_tree, place
 from covsync.measure.patterns import fits_any
-from covsync.model import Report, ReportStyle, WorkTree
+from covsync.measure.summary import summed
+from covsync.model import CoverageJson, Report, ReportStyle, WorkTree
 from covsync.temporary import temporary_folder
 
 if TYPE_CHECKING:
@@ -45,7 +51,10 @@ class Measurement:
     ``fail_under`` is coverage.py's own floor, ``None`` where it sets none. ``warnings`` are
     coverage.py's, in its words. ``coverage`` can make the HTML report of the files ``names``; a
     ``coverage json`` file cannot, so there it is ``None``. ``omit`` are coverage.py's patterns of
-    files to leave out, of ``[run]`` and ``[report]`` together.
+    files to leave out, of ``[run]`` and ``[report]`` together. ``pages`` are what the HTML report
+    can be put together from, where they were asked for and stand each by itself. ``from_store``
+    counts the files that were not analysed now. ``scratch`` is a temporary folder, ``notes``
+    are for ``--verbose``.
     """
 
     report: Report
@@ -56,28 +65,122 @@ class Measurement:
     coverage: Coverage | None
     names: tuple[str, ...]
     omit: tuple[str, ...]
+    scratch: Path
+    pages: Mapping[str, bytes] | None
+    from_store: int
+    notes: list[str]
+
+    @property
+    def paths(self) -> Mapping[str, str]:
+        """The paths that reports show, by measured name."""
+        return {name: shown_path(name, self.tree) for name in self.names}
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """Coverage data that was found and placed, but not analysed yet.
+
+    ``reporter`` is loaded with it, or ``None`` where it is a ``document`` of ``coverage json``.
+    """
+
+    configured: Coverage
+    reporter: Coverage | None
+    document: dict[str, Any]
+    names: tuple[str, ...]
+    data_file: Path
+    tree: WorkTree
+    kept: Kept
+    keys: Keys
+    scratch: Path
+    warnings: list[str]
+
+    def fingerprint(self) -> str | None:
+        """Changes whenever the measurement or its pages might; ``None`` if that cannot be told."""
+        if self.reporter is None:
+            return None
+        of_files = self.keys.fingerprint(self.names)
+        if of_files is None:
+            return None
+        shown = (of_files, _style(self.configured), _fail_under(self.configured))
+        return hashlib.sha256(repr(shown).encode()).hexdigest()
+
+    def measurement(self, *, pages: bool = False) -> Measurement:
+        """The measurement, made now; with ``pages`` what it takes for an HTML report is too.
+
+        Raises ``NoDataError``, ``NothingToJudgeError`` and ``CovsyncError``.
+        """
+        analysis = None
+        with _explained_with_warnings(self.tree, self.warnings):
+            if self.reporter is None:
+                told = unpacked(self.document)
+            else:
+                loose = pages and contexts_are_harmless(self.reporter)
+                told, analysis = self._analysed(self.reporter, pages=loose)
+            report = report_from_json(told, _style(self.configured), settings.version())
+            if not report.files:
+                raise NoDataError(f"{self.data_file} holds no measured files", HOW_TO_MEASURE)
+            return Measurement(
+                report=report,
+                fail_under=_fail_under(self.configured),
+                warnings=tuple(dict.fromkeys(self.warnings)),
+                data_file=self.data_file,
+                tree=self.tree,
+                coverage=self.reporter,
+                names=self.names,
+                omit=_omitted(self.configured),
+                scratch=self.scratch,
+                pages=analysis.pages if analysis else None,
+                from_store=analysis.from_store if analysis else 0,
+                notes=self.kept.notes,
+            )
+
+    def _analysed(self, reporter: Coverage, *, pages: bool) -> tuple[CoverageJson, Analysis | None]:
+        """What ``coverage json`` says, put together from the files' results or made in one."""
+        analysis = analyse(
+            *(reporter, self.names, self.tree, self.keys, self.kept),
+            pages=pages,
+            scratch=self.scratch,
+        )
+        if analysis and analysis.entries:
+            summaries = map(chunk.summary_of, analysis.entries.values())
+            totals = summed(summaries, chunk.precision(reporter))
+            document = {"meta": analysis.meta, "files": {}, "totals": totals}
+            return CoverageJson(document, analysis.entries), analysis
+        self.kept.notes.append("coverage.py analysed all files in one piece")
+        whole = chunk.coverage_json(reporter, list(self.names), self.scratch)
+        return unpacked(whole), None
 
 
 @contextmanager
 def measured(
-    wanted: Path | None, tree: WorkTree, *, only_tracked: bool = False
+    wanted: Path | None, tree: WorkTree, *, only_tracked: bool = False, kept: Path | None = None
 ) -> Iterator[Measurement]:
-    """The measurement in the data file ``wanted`` (``None``: coverage.py's own choice).
+    """The measurement in a data file; see ``opened`` and ``Opened.measurement``."""
+    with opened(wanted, tree, only_tracked=only_tracked, kept=kept) as found:
+        yield found.measurement()
+
+
+@contextmanager
+def opened(
+    wanted: Path | None, tree: WorkTree, *, only_tracked: bool = False, kept: Path | None = None
+) -> Iterator[Opened]:
+    """The data in the data file ``wanted`` (``None``: coverage.py's own choice).
 
     The working directory must be ``tree.folder``, where coverage.py looks for its configuration.
     With ``only_tracked`` a measured file that git does not track is an error, as its text would
-    be published. Raises ``NoDataError``, ``NothingToJudgeError`` and ``CovsyncError``.
+    be published. Results of earlier runs are found, and left, in the folder ``kept``, if there is
+    one. Raises ``NoDataError``, ``NothingToJudgeError`` and ``CovsyncError``.
     """
     from coverage import Coverage
 
     if str(tree.folder) not in sys.path:
         sys.path.append(str(tree.folder))  # a project may keep its plugins beside its settings
     with temporary_folder() as scratch:
-        with explained(tree), warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
+        said: list[str] = []
+        with _explained_with_warnings(tree, said):
             configured = Coverage(data_file=os.fspath(wanted)) if wanted else Coverage()
             path = Path(str(configured.get_option("run:data_file")))
-            reporter, names = None, []
+            reporter, names, document, keys = None, [], {}, Keys(b"", {}, {})
             if data_file.recognise(path) is data_file.Kind.JSON:
                 configured = Coverage(data_file=None)
                 configured.get_data()  # lets plugins configure it, as a floor may come from one
@@ -92,33 +195,24 @@ def measured(
                 _refuse_missing_plugins(reporter, names)
                 if not names:
                     raise NoDataError(f"{path} holds no measured files", HOW_TO_MEASURE)
-                document = _analysed(reporter, names, scratch)
-            report = report_from_json(document, _style(configured), settings.version())
-            if not report.files:
-                raise NoDataError(f"{path} holds no measured files", HOW_TO_MEASURE)
-            said = tuple(dict.fromkeys(str(each.message) for each in caught))
-            measurement = Measurement(
-                report=report,
-                fail_under=_fail_under(configured),
-                warnings=said,
-                data_file=path,
-                tree=tree,
-                coverage=reporter,
-                names=tuple(names),
-                omit=_omitted(configured),
+                keys = keys_of(reporter, names, tree)
+            found = Opened(
+                *(configured, reporter, document, tuple(names), path, tree),
+                *(Kept(kept, os.path.relpath(tree.folder, tree.top)), keys, scratch, said),
             )
-        yield measurement
+        yield found
 
 
-def _analysed(reporter: Coverage, names: list[str], scratch: Path) -> dict[str, Any]:
-    """What ``coverage json`` says, less the time of day."""
-    outfile = scratch / "coverage.json"
-    reporter.json_report(names, outfile=os.fspath(outfile), pretty_print=False)
-    with outfile.open(encoding="utf-8") as stream:
-        document: dict[str, Any] = json.load(stream)
-    outfile.unlink()
-    del document["meta"]["timestamp"]
-    return document
+@contextmanager
+def _explained_with_warnings(tree: WorkTree, said: list[str]) -> Iterator[None]:
+    """As ``explained``, and what is warned of meanwhile joins what was ``said``."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            with explained(tree):
+                yield
+        finally:
+            said += [str(each.message) for each in caught]
 
 
 def _placed(loaded: Coverage, path: Path, tree: WorkTree, scratch: Path) -> Coverage:
@@ -129,6 +223,7 @@ def _placed(loaded: Coverage, path: Path, tree: WorkTree, scratch: Path) -> Cove
     if loaded.get_option("paths"):
         mapped = Coverage(data_file=os.fspath(scratch / "mapped"))
         mapped.combine([os.fspath(path)], strict=True, keep=True)
+        mapped.set_option("paths", {})  # or every report would map all of it again
     data = mapped.get_data()
     stands_for = place(_reported(mapped, tree), tree)
     if not loaded.get_option("run:relative_files"):  # then coverage.py asks for absolute names
@@ -240,6 +335,11 @@ def _finite(text: str) -> float:
 
 def _refuse_constant(text: str) -> NoReturn:
     raise ValueError(f"{text} is not a figure")
+
+
+def contexts_are_harmless(coverage: Coverage) -> bool:
+    """Older coverage.py writes contexts into a script as they are."""
+    return not any(set(context) & set("<>&") for context in coverage.get_data().measured_contexts())
 
 
 def _style(configured: Coverage) -> ReportStyle:

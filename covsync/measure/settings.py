@@ -63,7 +63,7 @@ def write_for_all_processes(target: Path) -> None:
     import configparser
     import tempfile
 
-    sections = _chosen_sections()
+    sections = chosen_sections()
     run = sections.setdefault("run", {})
     for key in ("source", "include", "omit"):
         if key in run:
@@ -86,7 +86,7 @@ def write_for_all_processes(target: Path) -> None:
         parser.write(stream)
 
 
-def _chosen_sections() -> dict[str, dict[str, str]]:
+def chosen_sections() -> dict[str, dict[str, str]]:
     """The sections of the configuration file that coverage.py chooses, under their own names."""
     import configparser
 
@@ -171,15 +171,15 @@ def read() -> Settings:
     from coverage import Coverage
 
     configured = Coverage()
-    lists = (_option(configured, name) for name in EXCLUDING)
+    lists = (option(configured, name) for name in EXCLUDING)
     return Settings(
-        json.dumps([_option(configured, name) for name in BEARING], default=str),
+        json.dumps([option(configured, name) for name in BEARING], default=str),
         tuple(str(each) for entries in lists if isinstance(entries, list) for each in entries),
         floor(configured.get_option("report:fail_under") or 0),
     )
 
 
-def _option(configured: Coverage, name: str) -> object:
+def option(configured: Coverage, name: str) -> object:
     """A setting, ``None`` where this coverage.py does not know it yet."""
     from coverage.exceptions import ConfigError
 

@@ -4,31 +4,57 @@ from __future__ import annotations
 
 import json
 import re
+import zlib
+from collections.abc import Mapping
 from datetime import datetime, timezone
 
-from covsync.model import Report, Source
+from covsync.model import CoverageJson, Report, Source
+from covsync.render.stamp import stamped
 
 SCHEMA = 1
 COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
-def data_json(report: Report, source: Source, coverage_path: str) -> bytes:
-    """The document: three keys as readers of this layout expect them, and covsync's own.
+def data_head(report: Report, source: Source, coverage_path: str) -> bytes:
+    """The document up to covsync's own part: three keys as readers of this layout expect them.
 
     ``coverage`` is the nearest float to the exact percentage, ``raw_data`` what ``coverage json``
     writes, stamped with the source commit's time instead of the time of day. ``coverage_path`` is
     the project's folder within the repository.
     """
+    assert report.coverage_json is not None  # noqa: S101 - it was made for publishing
     at = iso_time(source.committed_at)
-    raw = dict(report.coverage_json)
-    raw["meta"] = {**raw["meta"], "timestamp": at.removesuffix("Z")}
-    document = {
-        "coverage": float(report.totals.percent_covered),
-        "raw_data": raw,
-        "coverage_path": coverage_path,
-        "covsync": {"schema": SCHEMA, "commit": source.commit, "committed_at": at},
+    values = {
+        "coverage": _text(float(report.totals.percent_covered)),
+        "raw_data": _raw_text(report.coverage_json, at.removesuffix("Z")),
+        "coverage_path": _text(coverage_path),
     }
-    return json.dumps(document, allow_nan=False).encode() + b"\n"
+    return _object(values).removesuffix("}").encode()
+
+
+def data_json(head: bytes, source: Source, stamp: Mapping[str, str]) -> bytes:
+    """The document with covsync's own part: which commit it is of, and the publication's stamp."""
+    at = iso_time(source.committed_at)
+    own = {"schema": SCHEMA, "commit": source.commit, "committed_at": at, **stamp}
+    return stamped(head, own)
+
+
+def _raw_text(told: CoverageJson, at: str) -> str:
+    """All of ``coverage json``, as ``json.dumps`` would write it."""
+    document = {**told.document, "meta": {**told.document["meta"], "timestamp": at}}
+    values = {key: _text(value) for key, value in document.items()}
+    values["files"] = _object(
+        {path: zlib.decompress(entry).decode() for path, entry in told.entries.items()}
+    )
+    return _object(values)
+
+
+def _object(texts: Mapping[str, str]) -> str:
+    return "{" + ", ".join(f"{_text(key)}: {text}" for key, text in texts.items()) + "}"
+
+
+def _text(value: object) -> str:
+    return json.dumps(value, allow_nan=False)
 
 
 def source_of(text: bytes | None) -> Source | None:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
 from covsync.config import Config
-from covsync.model import Links, Report, Source
+from covsync.model import Links, Report, Source, blob_id
 from covsync.render.badge import Badge, badge_of, badge_svg, endpoint_json, message_of
-from covsync.render.data_json import data_json
+from covsync.render.data_json import data_head, data_json, source_of
 from covsync.render.history import history_jsonl
 from covsync.render.readme import readme_md
+from covsync.render.stamp import fingerprint_of, is_intact, stamp
 from covsync.render.trend import trend_svg
 
 HTML_FOLDER = "htmlcov"
@@ -24,6 +25,8 @@ OWNED_FILES = (
     "trend.svg",
     ".nojekyll",
 )
+# These change without the rest where an older commit's figures join the history.
+OF_HISTORY = ("history.jsonl", "trend.svg")
 GREEN = Fraction(90)
 
 
@@ -32,12 +35,38 @@ def is_owned(path: str) -> bool:
     return path in OWNED_FILES or path.startswith(f"{HTML_FOLDER}/")
 
 
+def is_published(
+    fingerprint: str, source: Source, blobs: Mapping[str, str], read: Callable[[str], bytes | None]
+) -> bool:
+    """Whether a project's files tell just what a publication of ``source`` would.
+
+    ``fingerprint`` is that publication's, ``blobs`` are the object names of the files by path;
+    ``read`` gives a file's content.
+    """
+    data, history = read("data.json"), read("history.jsonl")
+    ours = {
+        path: blob
+        for path, blob in blobs.items()
+        if is_owned(path) and path not in ("data.json", *OF_HISTORY)
+    }
+    shown = message_of(read("endpoint.json"))
+    return (
+        fingerprint_of(data) == fingerprint
+        and source_of(data) == source
+        and is_intact(data, ours)
+        and history is not None
+        and shown is not None
+        and trend_svg(history, shown) == read("trend.svg")
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Publication:
     """One measurement of one commit, to be rendered for what the branch already holds.
 
     ``pages`` are the files of ``htmlcov/``, empty where none are wanted. ``coverage_path`` is the
     project's folder within the repository. ``total_floor`` is the total's floor, if it has one.
+    ``fingerprint`` tells what all of this was made from, ``object_format`` how git names files.
     """
 
     report: Report
@@ -47,14 +76,34 @@ class Publication:
     coverage_path: str
     config: Config
     total_floor: Fraction | None
+    fingerprint: str | None = None
+    object_format: str = "sha1"
 
     def figure(self) -> str:
         """What is published, for people: the total, and which commit's it is."""
         return f"{self.report.shown_total()}% of {self.source.commit[:10]}"
 
-    def files(self, history: bytes = b"") -> dict[str, bytes]:
-        """The files by path, with this measurement's line among those of ``history``."""
-        history = history_jsonl(history, self.report, self.source)
+    def files(self, history: bytes = b"", data: bytes | None = None) -> dict[str, bytes]:
+        """The files by path, with this measurement's line among those of ``history``.
+
+        They are stamped as those are of which ``data`` is the ``data.json``: where the branch holds
+        the same files, another machine that made them is no news.
+        """
+        fingerprint = self.fingerprint if data is None else fingerprint_of(data)
+        told = history_jsonl(history, self.report, self.source)
+        return self._files(told, fingerprint)
+
+    def joined(self, history: bytes, endpoint: bytes | None) -> dict[str, bytes]:
+        """What changes where a newer commit's files stay: this line joins its ``history``.
+
+        ``endpoint`` is that commit's ``endpoint.json``, whose figure stays the trend's last.
+        """
+        files = {"history.jsonl": history_jsonl(history, self.report, self.source)}
+        shown = message_of(endpoint)
+        trend = trend_svg(files["history.jsonl"], shown) if shown else None
+        return files if trend is None else {**files, "trend.svg": trend}
+
+    def _files(self, history: bytes, fingerprint: str | None) -> dict[str, bytes]:
         badge = self._badge()
         trend = trend_svg(history, self.report.shown_total())
         readme = readme_md(
@@ -68,22 +117,20 @@ class Publication:
             "README.md": readme,
             "badge.svg": badge_svg(badge, self.config.badge_style),
             "endpoint.json": endpoint_json(badge),
-            "data.json": data_json(self.report, self.source, self.coverage_path),
             "history.jsonl": history,
             ".nojekyll": b"",
             **{f"{HTML_FOLDER}/{path}": content for path, content in self.pages.items()},
         }
-        return files if trend is None else {**files, "trend.svg": trend}
-
-    def joined(self, history: bytes, endpoint: bytes | None) -> dict[str, bytes]:
-        """What changes where a newer commit's files stay: this line joins its ``history``.
-
-        ``endpoint`` is that commit's ``endpoint.json``, whose figure stays the trend's last.
-        """
-        files = {"history.jsonl": history_jsonl(history, self.report, self.source)}
-        shown = message_of(endpoint)
-        trend = trend_svg(files["history.jsonl"], shown) if shown else None
-        return files if trend is None else {**files, "trend.svg": trend}
+        if trend is not None:
+            files["trend.svg"] = trend
+        head = data_head(self.report, self.source, self.coverage_path)
+        blobs = {
+            path: blob_id(content, self.object_format)
+            for path, content in files.items()
+            if path not in OF_HISTORY
+        }
+        files["data.json"] = data_json(head, self.source, stamp(fingerprint, head, blobs))
+        return files
 
     def _badge(self) -> Badge:
         """Green from ``badge_green`` on: by default from the total's floor, else from 90."""

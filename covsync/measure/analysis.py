@@ -1,0 +1,161 @@
+"""What is known of each measured file: from the store, else from coverage.py, by many processes."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import os
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from covsync.measure import chunk, workers
+from covsync.measure.chunk import Result, Task
+from covsync.measure.index_page import UnknownFormError
+from covsync.measure.kept import Kept
+from covsync.measure.keys import Keys, shown_path
+from covsync.model import WorkTree
+
+if TYPE_CHECKING:
+    from coverage import Coverage
+
+# A report on few files costs more than its share, one on many keeps the others waiting at the end.
+ENTRIES_AT_ONCE, PAGES_AT_ONCE = 16, 24
+# Fewer are done sooner than another process has started.
+FEW = 24
+META, ENTRIES, PAGES = "meta", "entry", "page"
+
+
+@dataclass(frozen=True, slots=True)
+class Analysis:
+    """The results of all measured files, packed.
+
+    ``meta`` is the JSON report's. ``entries`` and ``pages`` are by the path that reports show, in
+    the report's order; ``pages`` is ``None`` where none were asked for, or a file's page does not
+    stand by itself. ``from_store`` counts the entries that were not analysed now.
+    """
+
+    meta: Mapping[str, Any]
+    entries: Mapping[str, bytes]
+    pages: Mapping[str, bytes] | None
+    from_store: int
+
+
+def analyse(
+    reporter: Coverage,
+    names: Sequence[str],
+    tree: WorkTree,
+    keys: Keys,
+    kept: Kept,
+    *,
+    pages: bool,
+    scratch: Path,
+) -> Analysis | None:
+    """The analysis of the files ``names`` in a loaded ``reporter``.
+
+    ``None`` where it has to be of one piece: coverage.py fails, or its reports look unknown.
+    """
+    paths = {name: shown_path(name, tree) for name in names}
+    if len(set(paths.values())) < len(paths):
+        return None
+    pages = pages and all(name in keys.of_files for name in names)
+    entries = _loaded(kept, ENTRIES, names, keys)
+    loose = _loaded(kept, PAGES, names, keys) if pages else {}
+    meta = kept.load(META, [keys.base]).get(keys.base) if keys.base else None
+    try:
+        result = Result(chunk.meta_of(meta) if meta else {}, entries, loose)
+    except ValueError:
+        result = Result({}, {}, {})
+    if not result.meta:
+        result = Result({}, {}, result.pages)
+    from_store = len(result.entries)
+    new = Result({}, {}, {})
+    tasks = _tasks(names, paths, result, pages=pages)
+    try:
+        with contextlib.closing(_done(reporter, tasks, scratch)) as done:
+            for each in done:
+                new = Result(
+                    each.meta or new.meta, new.entries | each.entries, new.pages | each.pages
+                )
+    except (workers.WorkerFailedError, UnknownFormError, OSError, ValueError):
+        return None
+    if keys.still_hold(reporter.get_data().data_filename()):
+        _keep(kept, keys, names, new)
+    found = Result(new.meta or result.meta, result.entries | new.entries, result.pages | new.pages)
+    ordered = [name for name in _report_order(reporter, names) if found.entries[name]]
+    return Analysis(
+        found.meta,
+        {paths[name]: found.entries[name] for name in ordered},
+        {paths[name]: found.pages[name] for name in ordered} if pages else None,
+        from_store,
+    )
+
+
+def _report_order(reporter: Coverage, names: Iterable[str]) -> list[str]:
+    """The files as coverage.py's reports order them: by their canonical path, if it makes one."""
+    if reporter.get_option("run:relative_files"):
+        return sorted(names)
+    return sorted(names, key=lambda name: (os.path.realpath(name), name))
+
+
+def _loaded(kept: Kept, kind: str, names: Iterable[str], keys: Keys) -> dict[str, bytes]:
+    by_key = {keys.of_files[name]: name for name in names if name in keys.of_files}
+    return {
+        by_key[key]: content for key, content in kept.load(kind, by_key).items() if _sound(content)
+    }
+
+
+def _sound(content: bytes) -> bool:
+    """Whether what was kept came back whole."""
+    if not content:
+        return True
+    try:
+        chunk.unpacked(content)
+    except ValueError:
+        return False
+    return True
+
+
+def _tasks(
+    names: Iterable[str], paths: Mapping[str, str], known: Result, *, pages: bool
+) -> list[Task]:
+    """What is not known yet, in portions of files that need the same."""
+    groups: dict[tuple[bool, bool], list[str]] = {}
+    for name in names:
+        without = name in known.entries and not known.entries[name]  # it is not in the report
+        needs = (name not in known.entries, pages and not without and name not in known.pages)
+        if any(needs):
+            groups.setdefault(needs, []).append(name)
+    return [
+        Task({name: paths[name] for name in group[start : start + step]}, *needs)
+        for needs, group in groups.items()
+        for step in [PAGES_AT_ONCE if needs[1] else ENTRIES_AT_ONCE]
+        for start in range(0, len(group), step)
+    ]
+
+
+def _done(reporter: Coverage, tasks: Sequence[Task], scratch: Path) -> Generator[Result]:
+    if sum(len(task.names) for task in tasks) > FEW and workers.processors() > 1:
+        yield from workers.answers(tasks, reporter.get_data().data_filename(), scratch)
+        return
+    for task in tasks:
+        try:
+            yield chunk.analysed(reporter, task, scratch)
+        except (Exception, SystemExit) as error:
+            raise workers.WorkerFailedError from error
+        gc.collect()
+
+
+def _keep(kept: Kept, keys: Keys, names: Sequence[str], new: Result) -> None:
+    used = {keys.of_files[name] for name in names if name in keys.of_files}
+    for kind, contents in ((ENTRIES, new.entries), (PAGES, new.pages)):
+        if contents:
+            to_keep = {
+                keys.of_files[name]: content
+                for name, content in contents.items()
+                if keys.still_hold(name)
+            }
+            kept.save(kind, used, to_keep)
+    if new.meta and keys.base:
+        kept.save(META, [keys.base], {keys.base: chunk.packed_meta(new.meta)})

@@ -1,0 +1,40 @@
+"""Names for pages that nothing in a link can take for something else."""
+
+from __future__ import annotations
+
+import hashlib
+import html
+import os
+import re
+from collections.abc import Mapping
+
+PLAIN = re.compile(r"[\w.-]+")
+
+
+def with_plain_names(pages: Mapping[str, bytes]) -> dict[str, bytes]:
+    """The pages, renamed where a link could be read as another: ``javascript:x``, ``a#b``."""
+    odd = [name for name in pages if not PLAIN.fullmatch(name)]
+    links = {spelt: _plain(name) for name in odd for spelt in _spellings(name)}
+    if not links:
+        return dict(pages)
+    known = b"|".join(map(re.escape, sorted(links, key=len, reverse=True)))
+    linked = re.compile(b'href="(' + known + b')(?=["#])')
+    return {
+        _plain(name): linked.sub(lambda match: b'href="' + links[match[1]].encode(), content)
+        if name.endswith(".html")
+        else content
+        for name, content in pages.items()
+    }
+
+
+def _plain(name: str) -> str:
+    if PLAIN.fullmatch(name):
+        return name
+    digest = hashlib.sha256(os.fsencode(name)).hexdigest()[:16]
+    return f"z_{digest}_" + re.sub(r"[^\w.-]", "_", name)
+
+
+def _spellings(name: str) -> set[bytes]:
+    """A page's name as the versions of coverage.py write it into a link."""
+    spellings = (name, html.escape(name, quote=False), html.escape(name))
+    return {each.encode("ascii", "xmlcharrefreplace") for each in spellings}

@@ -1,0 +1,51 @@
+"""By what a publication is known again without being made again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+
+KEY = b', "covsync": '
+
+
+def stamp(fingerprint: str | None, head: bytes, blobs: Mapping[str, str]) -> dict[str, str]:
+    """What ``data.json`` tells of a publication: what it was made from, and what it is made of.
+
+    ``head`` is ``data.json`` up to covsync's own part, ``blobs`` are the object names of the other
+    files by path. Without a ``fingerprint`` of what it was made from there is nothing to tell.
+    """
+    if fingerprint is None:
+        return {}
+    digest = hashlib.sha256(hashlib.sha256(head).digest())
+    for path, blob in sorted(blobs.items()):
+        digest.update(f"{path}\0{blob}\0".encode("utf-8", "surrogateescape"))
+    return {"fingerprint": fingerprint, "content": digest.hexdigest()}
+
+
+def stamped(head: bytes, own: Mapping[str, object]) -> bytes:
+    """The whole ``data.json``."""
+    return head + KEY + json.dumps(own).encode() + b"}\n"
+
+
+def fingerprint_of(data: bytes | None) -> str | None:
+    """The fingerprint that a published ``data.json`` tells, ``None`` where it tells none."""
+    told = _own(data)[1].get("fingerprint")
+    return told if isinstance(told, str) else None
+
+
+def is_intact(data: bytes | None, blobs: Mapping[str, str]) -> bool:
+    """Whether a published ``data.json`` and the files beside it are what covsync made."""
+    head, own = _own(data)
+    expected = stamp(fingerprint_of(data), head, blobs)
+    return bool(expected) and all(own.get(key) == value for key, value in expected.items())
+
+
+def _own(data: bytes | None) -> tuple[bytes, Mapping[str, object]]:
+    """A ``data.json`` up to covsync's own part, and that; read without the megabytes before."""
+    head, _, tail = (data or b"").rpartition(KEY)
+    try:
+        own = json.loads(tail.removesuffix(b"}\n"))
+    except (ValueError, RecursionError):
+        return b"", {}
+    return (head, own) if isinstance(own, dict) else (b"", {})
