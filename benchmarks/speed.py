@@ -44,7 +44,7 @@ def main() -> int:
     text = table.text(results, machine, judged=not asked.quick)
     sys.stdout.write(text)
     if asked.write_readme:
-        table.write_between_marks(asked.write_readme, text)
+        table.write_between_marks(asked.write_readme, table.short(results, machine))
     return 0
 
 

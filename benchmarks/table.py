@@ -70,6 +70,12 @@ def text(results: Sequence[Result], where: str, *, judged: bool) -> str:
     return "\n".join(lines) + "\n"
 
 
+def short(results: Sequence[Result], where: str) -> str:
+    """The rows about covsync alone, without the targets."""
+    told = text(results, where, judged=False).splitlines()
+    return "\n".join(line for line in told if not line.endswith(" |  |  |")) + "\n"
+
+
 def write_between_marks(readme: Path, told: str) -> None:
     """Puts ``told`` between the two marks of ``readme``."""
     whole = readme.read_text(encoding="utf-8")

@@ -52,10 +52,11 @@ class Parser(argparse.ArgumentParser):
 def entry() -> NoReturn:
     """The ``covsync`` script: ``main`` with the process's arguments."""
     status = main()
-    if "coverage" not in sys.modules:
+    coverage = sys.modules.get("coverage")
+    if coverage is None or coverage.Coverage.current() is None:
         # All is written, nothing waits for the end, and Python's clearing up takes a hook's tenth.
         os._exit(status)
-    sys.exit(status)
+    sys.exit(status)  # it is being measured, which is written at the end
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from conftest import Checkout, run
 
-from covsync.measure.page_names import with_plain_names
+from covsync.measure.pages.names import with_plain_names
 
 PROGRAM = """\
 import glob, runpy

@@ -23,7 +23,7 @@ from covsync.git.command import Answer
 from covsync.git.hosting import links, web_address
 from covsync.git.refusal import refusal
 from covsync.measure.coverage_json import report_from_json, unpacked
-from covsync.measure.paths import inside_work_tree, place
+from covsync.measure.paths import Paths, place
 from covsync.model import ReportStyle, Totals, WorkTree
 
 
@@ -211,7 +211,7 @@ def test_a_measured_name_stands_for_a_file_inside_or_is_refused(
         one_line(error)
         return
     for name in names:
-        here = inside_work_tree(placed[name], tree)
+        here = Paths(tree).inside(placed[name])
         assert here is not None
         real = os.path.realpath(os.path.join(tree.folder, placed[name]))
         assert real.startswith(f"{tree.top}/")

@@ -20,7 +20,7 @@ MAY_IMPORT = {
     "pytest_plugin": ("measure",),
     "cli": ("commands", "console", "config", "errors", "render", "__init__"),
     "commands": ("commands", "console", *WINGS, *BASE, "__init__"),
-    **{wing: (wing, *BASE) for wing in WINGS},
+    **{wing: (wing, *BASE, "__init__") for wing in WINGS},
     "console": (),
     "config": ("errors",),
     "model": (),

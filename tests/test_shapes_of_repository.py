@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import BRANCHES, SHAPES, SHAPES_TEST, Checkout, Ended, run
+from conftest import BRANCHES, SHAPES, SHAPES_TEST, Checkout, Ended, run, unstamped
 
 FILES = {"README.md", "badge.svg", "endpoint.json", "data.json", "history.jsonl", ".nojekyll"}
 FACTS = (
@@ -285,7 +285,11 @@ def test_it_publishes_the_same_files_and_leaves_everything_as_it_was(
 ) -> None:
     checkout = shape(project)
     assert published(checkout).err == ""
-    assert arrived(checkout) == content(around(project) / "plain")
+    files, plain = arrived(checkout), content(around(project) / "plain")
+    if shape is line_ends_of_windows:  # by which its sources are others, to the byte
+        for each in (files, plain):
+            each["data.json"] = unstamped(each["data.json"].decode()).encode()
+    assert files == plain
 
 
 def test_a_superproject(project: Checkout) -> None:
@@ -390,7 +394,7 @@ def test_a_bare_repository_publishes_a_coverage_json_report(project: Checkout) -
     files, plain = arrived(project), content(around(project) / "plain")
     assert files.keys() == FILES
     for name in ("badge.svg", "endpoint.json", "data.json", "history.jsonl"):
-        assert files[name] == plain[name]
+        assert unstamped(files[name].decode()) == unstamped(plain[name].decode())
 
 
 def test_a_bare_repository_without_a_report_has_nothing_to_publish(project: Checkout) -> None:

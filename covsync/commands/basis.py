@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from fractions import Fraction
+from functools import cache, partial
 from typing import NamedTuple, TypeVar
 
 from covsync.commands import project
@@ -12,8 +13,10 @@ from covsync.console import Console
 from covsync.errors import NothingToJudgeError
 from covsync.gate.committed import changed, committed, origins
 from covsync.git import index
-from covsync.measure import settings, snapshot, store
-from covsync.model import FileReport, Report, Snapshot
+from covsync.measure import known, settings, snapshot, store
+from covsync.measure.kept import Kept
+from covsync.measure.known import Known
+from covsync.model import FileReport, Lines, Report, Snapshot, Totals
 from covsync.render.verdict import stale_text
 
 TESTS = "covsync run -m pytest"
@@ -44,9 +47,9 @@ def by_basis(
     It may be asked once more where the store turns out to be damaged. Raises ``NoDataError`` and
     others where there is nothing.
     """
-    place = entered.repository.own_folder
+    place, data_file = entered.repository.own_folder, entered.config.data_file
     with store.opened(place, entered.coverage_path) as taken:
-        if taken is not None and snapshot.describes(taken, entered.config.data_file):
+        if taken is not None and snapshot.describes(taken, data_file):
             console.detail(f"judged by the snapshot in {place / store.NAME}")
             try:
                 return judge(_of_snapshot(entered, taken, commit))
@@ -57,7 +60,12 @@ def by_basis(
             f"{other} holds a newer snapshot, of a covsync of another version: this one reads "
             f"{store.NAME}. Let the hook's `rev` and the project's environment be the same covsync."
         )
-    return judge(_of_data(console, entered))
+    kept = entered.kept()
+    found = known.load(kept, data_file, entered.folder)
+    if found is not None and index.look(entered.repository).blobs(found.blobs) == found.blobs:
+        console.detail(f"coverage data: {found.data_file}, as analysed before")
+        return judge(_of_known(console, entered, kept, found))
+    return judge(_of_data(console, entered, kept))
 
 
 def stale(entered: Project, judged: Basis) -> tuple[str, str]:
@@ -97,14 +105,42 @@ def _of_snapshot(entered: Project, taken: Snapshot, commit: str | None) -> Basis
     )
 
 
-def _of_data(console: Console, entered: Project) -> Basis:
-    from covsync.measure.measurement import measured
+def _of_known(console: Console, entered: Project, kept: Kept, found: Known) -> Basis:
+    """What coverage.py once made of data and work tree; it is asked again if lines are wanted."""
 
-    kept = entered.repository.own_folder
-    with measured(entered.config.data_file, entered.work_tree(), kept=kept) as measurement:
+    @cache
+    def analysed() -> Basis:
+        return _of_data(console, entered, kept)
+
+    def lines(path: str) -> Lines:
+        return analysed().files[path].lines
+
+    names = entered.names(found.totals)
+    files = {
+        path: FileReport(names[path], totals, partial(lines, path))
+        for path, totals in found.totals.items()
+    }
+    shown = tuple(sorted(files.values(), key=lambda file: file.path))
+    totals = Totals.together(found.totals.values())
+    report = Report(shown, totals, found.has_branches, found.style)
+    return Basis(report, files, found.fail_under, {}, verified=False, command=TESTS)
+
+
+def _of_data(console: Console, entered: Project, kept: Kept) -> Basis:
+    """What coverage.py makes of the data and the work tree."""
+    from covsync.measure.opened import opened
+
+    data_file, tree = entered.config.data_file, entered.work_tree()
+    with opened(data_file, tree, kept, eager=True) as found:
+        look = index.look(entered.repository)
+        measurement = found.measurement()
         project.tell_source(console, measurement)
         paths = snapshot.measured_paths(measurement)
-        files = {paths[file.path]: file for file in measurement.report.files}
-        return Basis(
-            measurement.report, files, measurement.fail_under, {}, verified=False, command=TESTS
-        )
+        report, floor = measurement.report, measurement.fail_under
+        texts = look.blobs(paths.values())
+        if texts.keys() == set(paths.values()) and found.is_repeatable():
+            known.save(kept, report, floor, measurement.data_file, entered.folder, texts)
+    for note in kept.notes:
+        console.detail(note)
+    files = {paths[file.path]: file for file in report.files}
+    return Basis(report, files, floor, {}, verified=False, command=TESTS)

@@ -13,6 +13,7 @@ from covsync.config import Config
 from covsync.console import Console
 from covsync.errors import CovsyncError, PublicationError
 from covsync.git.repository import Repository
+from covsync.measure.kept import Kept
 from covsync.model import WorkTree
 
 if TYPE_CHECKING:
@@ -35,6 +36,10 @@ class Project(NamedTuple):
     def work_tree(self) -> WorkTree:
         """The project on disk, with what git tracks in its repository."""
         return self.tree_of(self.repository.tracked())
+
+    def kept(self) -> Kept:
+        """The results of earlier analyses of it."""
+        return Kept(self.repository.own_folder, self.coverage_path)
 
     def tree_of(self, tracked: frozenset[str]) -> WorkTree:
         """The project on disk, with what is known to be tracked."""

@@ -22,8 +22,9 @@ from covsync.git import data_branch, hosting
 from covsync.git.data_branch import Change, Outcome
 from covsync.git.repository import check_branch
 from covsync.measure.data_file import Kind, recognise
-from covsync.measure.html import html_pages
-from covsync.measure.measurement import Opened, opened
+from covsync.measure.kept import Kept
+from covsync.measure.opened import Opened, opened
+from covsync.measure.pages.report import html_pages
 from covsync.model import Links, Report, Source, shown_name
 from covsync.render.publication import Publication
 
@@ -54,8 +55,8 @@ def push(
             raise project.no_such_remote(entered)
     _refuse_bare(entered)
     # The checkout is not touched: results are found, and left, where something else keeps them.
-    kept = repository.own_folder if repository.own_folder.is_dir() else None
-    with opened(config.data_file, entered.work_tree(), only_tracked=True, kept=kept) as found:
+    kept = entered.kept() if repository.own_folder.is_dir() else Kept(None, "")
+    with opened(config.data_file, entered.work_tree(), kept, only_tracked=True) as found:
         clock.lap("data")
         work = _Work(console, entered, found, repository.head(), urls, clock)
         if output_dir is not None:
@@ -70,7 +71,7 @@ def push(
                     raise
                 console.warning(f"the coverage was not published: {error.message}", error.fix)
         clock.lap("publishing")
-    for line in (*found.kept.notes, *clock.lines()):
+    for line in (*kept.notes, *clock.lines()):
         console.detail(line)
     return 0
 

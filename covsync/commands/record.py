@@ -10,7 +10,8 @@ from covsync.console import Console
 from covsync.errors import NothingToJudgeError
 from covsync.git import index
 from covsync.measure import snapshot, store
-from covsync.measure.measurement import Measurement, measured
+from covsync.measure.measurement import Measurement
+from covsync.measure.opened import measured
 from covsync.model import Snapshot
 
 
@@ -27,10 +28,10 @@ def record(console: Console, flags: dict[str, object], *, began: int | None) -> 
 
 def record_entered(entered: Project, command: str, began: int | None) -> str:
     """Records the data of a project that was entered; its total, as it is shown."""
-    kept = entered.repository.own_folder
-    with measured(entered.config.data_file, entered.work_tree(), kept=kept) as measurement:
+    place, kept = entered.repository.own_folder, entered.kept()
+    with measured(entered.config.data_file, entered.work_tree(), kept) as measurement:
         taken = _snapshot(entered, measurement, command, began)
-        store.save(kept, entered.coverage_path, taken)
+        store.save(place, entered.coverage_path, taken)
         return measurement.report.shown_total()
 
 

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import gc
-import os
 from collections.abc import Generator, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from covsync.measure import chunk, workers
-from covsync.measure.chunk import Result, Task
-from covsync.measure.index_page import UnknownFormError
+from covsync.measure import packing
+from covsync.measure.chunk import Result, Task, analysed
 from covsync.measure.kept import Kept
 from covsync.measure.keys import Keys, shown_path
+from covsync.measure.paths import Paths
+from covsync.measure.summary import UnknownFormError
+from covsync.measure.workers import WorkerFailedError, Workers, processors
 from covsync.model import WorkTree
 
 if TYPE_CHECKING:
@@ -27,8 +25,7 @@ FEW = 24
 META, ENTRIES, PAGES = "meta", "entry", "page"
 
 
-@dataclass(frozen=True, slots=True)
-class Analysis:
+class Analysis(NamedTuple):
     """The results of all measured files, packed.
 
     ``meta`` is the JSON report's. ``entries`` and ``pages`` are by the path that reports show, in
@@ -50,9 +47,9 @@ def analyse(
     kept: Kept,
     *,
     pages: bool,
-    scratch: Path,
+    workers: Workers,
 ) -> Analysis | None:
-    """The analysis of the files ``names`` in a loaded ``reporter``.
+    """The analysis of the files ``names`` in a loaded ``reporter``, done by ``workers`` if many.
 
     ``None`` where it has to be of one piece: coverage.py fails, or its reports look unknown.
     """
@@ -63,27 +60,23 @@ def analyse(
     entries = _loaded(kept, ENTRIES, names, keys)
     loose = _loaded(kept, PAGES, names, keys) if pages else {}
     meta = kept.load(META, [keys.base]).get(keys.base) if keys.base else None
-    try:
-        result = Result(chunk.meta_of(meta) if meta else {}, entries, loose)
-    except ValueError:
-        result = Result({}, {}, {})
-    if not result.meta:
-        result = Result({}, {}, result.pages)
+    result = Result(packing.meta_of(meta), entries, loose) if meta else Result({}, {}, loose)
     from_store = len(result.entries)
     new = Result({}, {}, {})
-    tasks = _tasks(names, paths, result, pages=pages)
+    largest_first = sorted(names, key=keys.size_of, reverse=True)
+    tasks = _tasks(largest_first, paths, result, pages=pages)
     try:
-        with contextlib.closing(_done(reporter, tasks, scratch)) as done:
+        with contextlib.closing(_done(reporter, tasks, workers)) as done:
             for each in done:
-                new = Result(
-                    each.meta or new.meta, new.entries | each.entries, new.pages | each.pages
-                )
-    except (workers.WorkerFailedError, UnknownFormError, OSError, ValueError):
+                new.meta.update(each.meta)
+                new.entries.update(each.entries)
+                new.pages.update(each.pages)
+    except (WorkerFailedError, UnknownFormError, OSError, ValueError):
         return None
     if keys.still_hold(reporter.get_data().data_filename()):
         _keep(kept, keys, names, new)
     found = Result(new.meta or result.meta, result.entries | new.entries, result.pages | new.pages)
-    ordered = [name for name in _report_order(reporter, names) if found.entries[name]]
+    ordered = [name for name in _report_order(reporter, names, tree) if found.entries[name]]
     return Analysis(
         found.meta,
         {paths[name]: found.entries[name] for name in ordered},
@@ -92,29 +85,17 @@ def analyse(
     )
 
 
-def _report_order(reporter: Coverage, names: Iterable[str]) -> list[str]:
+def _report_order(reporter: Coverage, names: Iterable[str], tree: WorkTree) -> list[str]:
     """The files as coverage.py's reports order them: by their canonical path, if it makes one."""
     if reporter.get_option("run:relative_files"):
         return sorted(names)
-    return sorted(names, key=lambda name: (os.path.realpath(name), name))
+    paths = Paths(tree)
+    return sorted(names, key=lambda name: (paths.real(paths.by_name(name)), name))
 
 
 def _loaded(kept: Kept, kind: str, names: Iterable[str], keys: Keys) -> dict[str, bytes]:
     by_key = {keys.of_files[name]: name for name in names if name in keys.of_files}
-    return {
-        by_key[key]: content for key, content in kept.load(kind, by_key).items() if _sound(content)
-    }
-
-
-def _sound(content: bytes) -> bool:
-    """Whether what was kept came back whole."""
-    if not content:
-        return True
-    try:
-        chunk.unpacked(content)
-    except ValueError:
-        return False
-    return True
+    return {by_key[key]: content for key, content in kept.load(kind, by_key).items()}
 
 
 def _tasks(
@@ -135,16 +116,20 @@ def _tasks(
     ]
 
 
-def _done(reporter: Coverage, tasks: Sequence[Task], scratch: Path) -> Generator[Result]:
-    if sum(len(task.names) for task in tasks) > FEW and workers.processors() > 1:
-        yield from workers.answers(tasks, reporter.get_data().data_filename(), scratch)
+def are_many(files: int) -> bool:
+    """Whether so many files are analysed sooner by other processes, though these have to start."""
+    return files > FEW and processors() > 1
+
+
+def _done(reporter: Coverage, tasks: Sequence[Task], workers: Workers) -> Generator[Result]:
+    if are_many(sum(len(task.names) for task in tasks)):
+        yield from workers.answers(tasks, reporter.get_data().data_filename())
         return
     for task in tasks:
         try:
-            yield chunk.analysed(reporter, task, scratch)
+            yield analysed(reporter, task, workers.scratch)
         except (Exception, SystemExit) as error:
-            raise workers.WorkerFailedError from error
-        gc.collect()
+            raise WorkerFailedError from error
 
 
 def _keep(kept: Kept, keys: Keys, names: Sequence[str], new: Result) -> None:
@@ -158,4 +143,4 @@ def _keep(kept: Kept, keys: Keys, names: Sequence[str], new: Result) -> None:
             }
             kept.save(kind, used, to_keep)
     if new.meta and keys.base:
-        kept.save(META, [keys.base], {keys.base: chunk.packed_meta(new.meta)})
+        kept.save(META, [keys.base], {keys.base: packing.packed_meta(new.meta)})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from covsync.errors import CovsyncError
@@ -57,14 +57,49 @@ def report_from_json(
     no one could tell which of its figures to believe.
     """
     has_branches = _has_branches(told.document)
-    files = tuple(
+    files = [
         _file_report(path, _entry(path, packed), has_branches=has_branches)
         for path, packed in sorted(told.entries.items())
-    )
+    ]
+    return _report(told, files, style, coverage_version)
+
+
+def report_from_summaries(
+    told: CoverageJson,
+    summaries: Mapping[str, Mapping[str, Any]],
+    style: ReportStyle,
+    coverage_version: tuple[int, ...],
+) -> Report:
+    """The report that ``told`` holds, of which the files' ``summaries`` are known by their path.
+
+    As coverage.py itself made the entries, they are looked into where a file's lines are asked for.
+    Raises ``MalformedError``.
+    """
+    has_branches = _has_branches(told.document)
+
+    def file_report(path: str) -> FileReport:
+        totals = _counts(summaries[path], path, has_branches=has_branches)
+        packed = told.entries[path]
+
+        def lines() -> Lines:
+            return _file_report(path, _entry(path, packed), has_branches=has_branches).lines
+
+        return FileReport(path, totals, lines)
+
+    return _report(told, list(map(file_report, sorted(told.entries))), style, coverage_version)
+
+
+def _report(
+    told: CoverageJson,
+    files: Sequence[FileReport],
+    style: ReportStyle,
+    coverage_version: tuple[int, ...],
+) -> Report:
+    has_branches = _has_branches(told.document)
     totals = Totals.together(each.totals for each in files)
     if _totals(told.document.get("totals"), "totals", has_branches=has_branches) != totals:
         raise MalformedError("its totals are not the sum of its files")
-    return Report(files, totals, has_branches, style, coverage_version, told)
+    return Report(tuple(files), totals, has_branches, style, coverage_version, told)
 
 
 def _has_branches(document: Mapping[str, Any]) -> bool:
@@ -113,15 +148,7 @@ def _mapping(value: object, where: str) -> Mapping[str, Any]:
 
 def _totals(value: object, where: str, *, has_branches: bool) -> Totals:
     summary = _mapping(value, where)
-    counts = {}
-    for name, key in SUMMARY_KEYS.items():
-        if name in BRANCH_KEYS and not has_branches:
-            continue
-        count = summary.get(key)
-        if type(count) is not int or not 0 <= count <= LARGEST_COUNT:
-            raise MalformedError(f"{where}.{key} is not a count")
-        counts[name] = count
-    totals = Totals(**counts)
+    totals = _counts(summary, where, has_branches=has_branches)
     if totals.missing > totals.statements or totals.missing_branches > totals.branches:
         raise MalformedError(f"{where} misses more than there is")
     told = summary.get("percent_covered")
@@ -132,6 +159,18 @@ def _totals(value: object, where: str, *, has_branches: bool) -> Totals:
     ):
         raise MalformedError(f"{where}.percent_covered is not what its counts make")
     return totals
+
+
+def _counts(summary: Mapping[str, Any], where: str, *, has_branches: bool) -> Totals:
+    counts = {}
+    for name, key in SUMMARY_KEYS.items():
+        if name in BRANCH_KEYS and not has_branches:
+            continue
+        count = summary.get(key)
+        if type(count) is not int or not 0 <= count <= LARGEST_COUNT:
+            raise MalformedError(f"{where}.{key} is not a count")
+        counts[name] = count
+    return Totals(**counts)
 
 
 def _lines(value: object, where: str) -> tuple[int, ...]:

@@ -8,23 +8,26 @@ with the file (gone, damaged, locked, read-only), an analysis more is all it cos
 from __future__ import annotations
 
 import contextlib
+import os
 import sqlite3
+import zlib
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
+
+from covsync.measure.store import to_read
 
 NAME = "analysis-1.sqlite"
 WAIT_SECONDS = 5
 AT_ONCE = 500
 SCHEMA = """
 create table if not exists result (
-    folder text not null, kind text not null, key blob not null, content blob not null
+    folder text not null, kind text not null, key blob not null, content blob not null,
+    checksum integer not null
 );
 create unique index if not exists by_key on result (folder, kind, key);
 """
 
 
-@dataclass(frozen=True, slots=True)
 class Kept:
     """The results kept for the project in ``folder``, in the store that lies in ``place``.
 
@@ -32,27 +35,36 @@ class Kept:
     be read or written, or be put together from results. Without a ``place`` nothing is kept.
     """
 
-    place: Path | None
-    folder: str
-    notes: list[str] = field(default_factory=list)
+    def __init__(self, place: Path | None, folder: str) -> None:
+        self.place = place
+        self.folder = folder
+        self.notes: list[str] = []
+
+    def is_empty(self) -> bool:
+        """Whether nothing was kept yet."""
+        return self.place is None or not (self.place / NAME).is_file()
 
     def load(self, kind: str, keys: Iterable[bytes]) -> dict[bytes, bytes]:
-        """The contents there are for some of the ``keys``."""
+        """The contents there are for some of the ``keys``, less what is damaged."""
         found: dict[bytes, bytes] = {}
-        if self.place is None or not (self.place / NAME).is_file():
+        if self.place is None or self.is_empty():
             return found
         wanted = list(dict.fromkeys(keys))
         try:
-            with self._opened("?mode=ro") as database:
+            with _opened(to_read(self.place / NAME)) as database:
                 for start in range(0, len(wanted), AT_ONCE):
                     some = wanted[start : start + AT_ONCE]
                     marks = ", ".join("?" * len(some))
                     rows = database.execute(
-                        "select key, content from result where folder = ? and kind = ? "  # noqa: S608
-                        f"and key in ({marks})",  # only question marks
+                        "select key, content, checksum from result "  # noqa: S608
+                        f"where folder = ? and kind = ? and key in ({marks})",  # question marks
                         [self.folder, kind, *some],
                     )
-                    found.update((bytes(key), bytes(content)) for key, content in rows)
+                    found.update(
+                        (bytes(key), bytes(content))
+                        for key, content, checksum in rows
+                        if zlib.crc32(content) == checksum
+                    )
         except (OSError, sqlite3.Error, ValueError, TypeError) as error:
             self.notes.append(f"cannot read {self.place / NAME}: {error}")
         return found
@@ -64,17 +76,20 @@ class Kept:
         try:
             self.place.mkdir(parents=True, exist_ok=True)
             try:
-                self._write(kind, used, new)
+                self._write(self.place / NAME, kind, used, new)
             except sqlite3.OperationalError:
                 raise
             except sqlite3.DatabaseError:  # it is damaged: begun anew
                 (self.place / NAME).unlink()
-                self._write(kind, used, new)
+                self._write(self.place / NAME, kind, used, new)
         except (OSError, sqlite3.Error) as error:
             self.notes.append(f"cannot write {self.place / NAME}: {error}")
 
-    def _write(self, kind: str, used: Collection[bytes], new: Mapping[bytes, bytes]) -> None:
-        with self._opened() as database:
+    def _write(
+        self, file: Path, kind: str, used: Collection[bytes], new: Mapping[bytes, bytes]
+    ) -> None:
+        with _opened(os.fspath(file)) as database:
+            database.execute("pragma synchronous = off")  # what is lost is analysed again
             database.executescript(SCHEMA)
             present = {
                 bytes(key)
@@ -87,14 +102,16 @@ class Kept:
                 [(self.folder, kind, key) for key in present.difference(used, new)],
             )
             database.executemany(
-                "insert or replace into result values (?, ?, ?, ?)",
-                [(self.folder, kind, key, content) for key, content in new.items()],
+                "insert or replace into result values (?, ?, ?, ?, ?)",
+                (
+                    (self.folder, kind, key, content, zlib.crc32(content))
+                    for key, content in new.items()
+                ),
             )
 
-    @contextlib.contextmanager
-    def _opened(self, how: str = "") -> Iterator[sqlite3.Connection]:
-        assert self.place is not None  # noqa: S101 - both callers looked
-        uri = (self.place / NAME).absolute().as_uri() + how
-        database = sqlite3.connect(uri, uri=True, timeout=WAIT_SECONDS)
-        with contextlib.closing(database), database:
-            yield database
+
+@contextlib.contextmanager
+def _opened(name: str) -> Iterator[sqlite3.Connection]:
+    database = sqlite3.connect(name, uri=name.startswith("file:"), timeout=WAIT_SECONDS)
+    with contextlib.closing(database), database:
+        yield database

@@ -12,9 +12,8 @@ import platform
 import sqlite3
 import sys
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from covsync.measure.measured_data import digests
 from covsync.measure.settings import chosen_sections, option
@@ -38,8 +37,7 @@ OPTIONS = (
 WITHOUT_BEARING = ("fail_under", "sort", "show_missing", "format", "data_file", "parallel")
 
 
-@dataclass(frozen=True, slots=True)
-class Keys:
+class Keys(NamedTuple):
     """The keys of what was measured.
 
     ``base`` covers what bears on all files; it is empty where that cannot be told. ``of_files`` are
@@ -56,6 +54,10 @@ class Keys:
         if not self.base or None in keys:
             return None
         return hashlib.sha256(self.base + b"".join(sorted(filter(None, keys)))).hexdigest()
+
+    def size_of(self, name: str) -> int:
+        """How large a file was, in bytes; 0 where it has no key."""
+        return self.states[name][1] if name in self.states else 0
 
     def still_hold(self, *files: str) -> bool:
         """Whether files that were read for the keys are what they were then."""
@@ -78,19 +80,19 @@ def keys(reporter: Coverage, names: Iterable[str], tree: WorkTree) -> Keys:
     if not base:
         return Keys(b"", {}, {})
     of_files: dict[str, bytes] = {}
+    folder = os.path.join(tree.folder, "")
     for name in names:
         if name not in measured or name.endswith((".pyc", ".pyo")):
             continue
         try:
             state = _state(name)
-            text = Path(name).read_bytes()
+            with open(name, "rb", buffering=0) as stream:  # noqa: PTH123 - quick for thousands
+                text = stream.read()
         except (OSError, ValueError):
             continue
-        shown = shown_path(name, tree).encode("utf-8", "surrogateescape")
-        parts = (shown, text)
-        digest = hashlib.sha256(base + measured[name])
-        digest.update(b"".join(hashlib.sha256(part).digest() for part in parts))
-        of_files[name], states[name] = digest.digest(), state
+        shown = os.fsencode(name.removeprefix(folder))
+        parts = (base, measured[name], hashlib.sha256(shown).digest(), text)
+        of_files[name], states[name] = hashlib.sha256(b"".join(parts)).digest(), state
     return Keys(base, of_files, states)
 
 
@@ -100,8 +102,6 @@ def shown_path(name: str, tree: WorkTree) -> str:
 
 
 def _base(reporter: Coverage) -> bytes:
-    import coverage
-
     plugins = option(reporter, "run:plugins")
     code = [_code_of(plugin) for plugin in plugins] if isinstance(plugins, list) else []
     if None in code:
@@ -111,12 +111,19 @@ def _base(reporter: Coverage) -> bytes:
         for section, values in chosen_sections().items()
     }
     told = (
-        *(FORM, coverage.__version__, tuple(sys.version_info), platform.python_implementation()),
-        *(sys.flags.optimize, sorted(sections.items()), code, _style_sheet(reporter)),
+        *(FORM, versions(), sorted(sections.items()), code, _style_sheet(reporter)),
         reporter.get_data().has_arcs(),
         [option(reporter, name) for name in OPTIONS],
     )
     return hashlib.sha256(repr(told).encode("utf-8", "surrogateescape")).digest()
+
+
+def versions() -> tuple[object, ...]:
+    """What analyses: another coverage.py or Python may have other results."""
+    import coverage
+
+    python = (tuple(sys.version_info), platform.python_implementation(), sys.flags.optimize)
+    return (coverage.__version__, *python)
 
 
 def _code_of(plugin: str) -> str | None:
@@ -146,5 +153,5 @@ def _style_sheet(reporter: Coverage) -> str:
 
 
 def _state(name: str) -> tuple[int, ...]:
-    found = Path(name).stat()
+    found = os.stat(name)  # noqa: PTH116 - as above
     return (found.st_mtime_ns, found.st_size, found.st_ino)

@@ -1,4 +1,4 @@
-"""What was measured of each file, as one digest: read at once, where coverage.py asks file by file.
+"""What was measured of each file, read at once where coverage.py asks file by file.
 
 The tables are those that coverage.py documents
 (https://coverage.readthedocs.io/en/latest/dbschema.html).
@@ -8,34 +8,59 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import itertools
+import os
 import sqlite3
+from collections import defaultdict
+from collections.abc import Iterator
 from pathlib import Path
 
-QUERIES = (
-    "select file_id, context_id, numbits from line_bits order by file_id",
-    "select file_id, context_id, fromno, tono from arc order by file_id",
+# Put together by SQLite, in the order of the tables' own index. In any other order the digests
+# would be others too, and files be analysed again; never would different data have the same.
+LINES = "select file_id, context_id, hex(numbits), '' from line_bits"
+ARCS = (
+    "select file_id, context_id, group_concat(fromno), group_concat(tono) from arc "
+    "group by file_id, context_id"
 )
+TRACERS = "select path, tracer from tracer join file on file.id = file_id where tracer <> ''"
 
 
 def digests(data_file: str) -> dict[str, bytes]:
-    """By measured name a digest of its lines and arcs, in which contexts they ran.
+    """By measured name a digest of its lines and arcs, and of the contexts they ran in.
 
     A file that a plugin traced has none. Raises ``sqlite3.Error`` where the tables are other ones.
     """
+    with _opened(data_file) as database:
+        files = dict(database.execute("select id, path from file"))
+        contexts = dict(database.execute("select id, context from context"))
+        told = defaultdict(list)
+        for query in (LINES, ARCS):
+            for file, context, *facts in database.execute(query):
+                told[file].append((contexts[context], facts))
+        traced = dict(database.execute(TRACERS))
+    return {
+        name: hashlib.sha256(repr(sorted(told[file])).encode("utf-8", "surrogateescape")).digest()
+        for file, name in files.items()
+        if name not in traced
+    }
+
+
+def count(data_file: Path) -> int:
+    """How many files were measured; 0 where the tables are other ones."""
+    try:
+        with _opened(os.fspath(data_file)) as database:
+            return int(database.execute("select count(*) from file").fetchone()[0])
+    except sqlite3.Error:
+        return 0
+
+
+def tracers(data_file: str) -> dict[str, str]:
+    """By measured name the plugin that traced it. Raises ``sqlite3.Error`` as ``digests``."""
+    with _opened(data_file) as database:
+        return dict(database.execute(TRACERS))
+
+
+@contextlib.contextmanager
+def _opened(data_file: str) -> Iterator[sqlite3.Connection]:
     uri = f"{Path(data_file).absolute().as_uri()}?mode=ro"
     with contextlib.closing(sqlite3.connect(uri, uri=True)) as database:
-        traced = {
-            file
-            for file, tracer in database.execute("select file_id, tracer from tracer")
-            if tracer
-        }
-        contexts = dict(database.execute("select id, context from context"))
-        files = dict(database.execute("select id, path from file"))
-        made = {file: hashlib.sha256() for file in files if file not in traced}
-        for query in QUERIES:
-            for file, rows in itertools.groupby(database.execute(query), key=lambda row: row[0]):
-                told = sorted((contexts[context], *facts) for _, context, *facts in rows)
-                if file in made:
-                    made[file].update(repr((len(told), told)).encode("utf-8", "surrogateescape"))
-    return {files[file]: digest.digest() for file, digest in made.items()}
+        yield database

@@ -12,6 +12,7 @@ from covsync.errors import CovsyncError
 from covsync.model import WorkTree
 
 SHOWN = 3
+FOREIGN = re.compile(r"\\|^[A-Za-z]:")
 
 
 def place(names: Iterable[str], tree: WorkTree) -> Mapping[str, str]:
@@ -25,11 +26,12 @@ def place(names: Iterable[str], tree: WorkTree) -> Mapping[str, str]:
     """
     placed: dict[str, str] = {}
     foreign = []
+    paths = Paths(tree)
     for name in names:
-        inside = inside_work_tree(name, tree)
+        inside = paths.inside(name)
         if inside is None:
             foreign.append(name)
-        elif _below(os.path.normpath(os.path.join(tree.folder, name)), tree.top):
+        elif paths.is_below_top(paths.by_name(name)):
             placed[name] = name
         else:  # the same place by another name, as through a symbolic link
             placed[name] = os.path.join(tree.top, inside)
@@ -40,32 +42,56 @@ def place(names: Iterable[str], tree: WorkTree) -> Mapping[str, str]:
         found = _by_tail(sorted(foreign), tree.tracked, alone=not placed)
         placed |= {name: os.path.join(tree.top, path) for name, path in found.items()}
         for path in found.values():  # a link among the tracked may lead outside
-            inside_work_tree(os.path.join(tree.top, path), tree)
+            paths.inside(os.path.join(tree.top, path))
     return placed
 
 
-def inside_work_tree(name: str, tree: WorkTree) -> str | None:
-    """The path relative to the top level, symbolic links followed, or ``None`` if not inside.
+class Paths:
+    """Where names lie in a work tree; quick for thousands, as each folder is looked at once."""
 
-    A relative name counts from the project's folder. Git's own folder is not inside; nor is a
-    name that a system with other separators wrote. Raises ``CovsyncError`` where a path lies in
-    the work tree by its name, but leads out of it.
-    """
-    if not _can_be_a_path(name):
-        return None
-    by_name = os.path.normpath(os.path.join(tree.folder, name))
-    real = os.path.realpath(by_name)
-    if not _below(by_name, tree.top) and not _below(real, tree.top):
-        return None
-    if re.search(r"\\|^[A-Za-z]:", name) and not os.path.lexists(by_name):
-        return None
-    relative = os.path.relpath(real, tree.top).replace(os.sep, "/")
-    if not _below(real, tree.top) or ".git" in relative.lower().split("/"):
-        raise CovsyncError(
-            f"the coverage data names {name!r}, which leads outside the repository's files",
-            "Measure this project's sources only: set coverage.py's [run] source or omit.",
-        )
-    return relative
+    def __init__(self, tree: WorkTree) -> None:
+        self._folder = os.fspath(tree.folder)
+        self._top = os.path.join(tree.top, "")
+        self._real_folders: dict[str, str] = {}
+
+    def by_name(self, name: str) -> str:
+        """The absolute path of a name, which counts from the project's folder."""
+        return os.path.normpath(os.path.join(self._folder, name))
+
+    def real(self, path: str) -> str:
+        """An absolute path without dots, symbolic links followed, as ``os.path.realpath``."""
+        folder, name = os.path.split(path)
+        if os.path.islink(path):  # noqa: PTH114 - the name is a text
+            return os.path.realpath(path)
+        if folder not in self._real_folders:
+            self._real_folders[folder] = os.path.realpath(folder)
+        return os.path.join(self._real_folders[folder], name)
+
+    def inside(self, name: str) -> str | None:
+        """The path relative to the top level, symbolic links followed, ``None`` if not inside.
+
+        Git's own folder is not inside; nor is a name that a system with other separators wrote.
+        Raises ``CovsyncError`` where a path lies in the work tree by its name, but leads out of it.
+        """
+        if not _can_be_a_path(name):
+            return None
+        by_name = self.by_name(name)
+        real = self.real(by_name)
+        if not self.is_below_top(by_name) and not self.is_below_top(real):
+            return None
+        if FOREIGN.search(name) and not os.path.lexists(by_name):
+            return None
+        relative = real.removeprefix(self._top).replace(os.sep, "/")
+        if not self.is_below_top(real) or ".git" in relative.lower().split("/"):
+            raise CovsyncError(
+                f"the coverage data names {name!r}, which leads outside the repository's files",
+                "Measure this project's sources only: set coverage.py's [run] source or omit.",
+            )
+        return relative
+
+    def is_below_top(self, path: str) -> bool:
+        """Whether an absolute path lies in the work tree by its name."""
+        return path.startswith(self._top)
 
 
 def _can_be_a_path(name: str) -> bool:
@@ -73,10 +99,6 @@ def _can_be_a_path(name: str) -> bool:
         return b"\0" not in os.fsencode(name)
     except UnicodeEncodeError:
         return False
-
-
-def _below(path: str, top: object) -> bool:
-    return path.startswith(os.path.join(str(top), ""))
 
 
 def _by_tail(names: list[str], tracked: frozenset[str], *, alone: bool) -> dict[str, str]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 
 TOKEN = re.compile(r"\A\*+/|/\*+\Z|\*\*/|\*|\?|\[[^\]]+\]|[^*?\[/]+|/|\[")
@@ -21,6 +22,7 @@ def fits_any(path: str, patterns: Iterable[str], folder: Path) -> bool:
     return any(_regex(pattern, folder).fullmatch(path) for pattern in patterns)
 
 
+@cache
 def _regex(pattern: str, folder: Path) -> re.Pattern[str]:
     pattern = pattern.replace("\\", "/")
     root = ""

@@ -6,10 +6,12 @@ import hashlib
 import json
 import os
 import re
+import sys
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from covsync import __version__
 from covsync.config import floor, parsed_toml
 from covsync.errors import CovsyncError
 
@@ -17,6 +19,9 @@ if TYPE_CHECKING:
     from coverage import Coverage
 
 PATCHES_SINCE = (7, 10)
+# As coverage.py's settings name variables of the environment.
+VARIABLE = re.compile(rb"\$\{?(\w+)")
+ENVIRONMENT = ("COVERAGE_FILE", "COVERAGE_RCFILE", "HOME")
 FILES = (".coveragerc", ".coveragerc.toml", "setup.cfg", "tox.ini", "pyproject.toml")
 # What an analysis depends on; a list that grows safely, as more of it only means more care.
 BEARING = (
@@ -148,10 +153,31 @@ def digest_of_files(folder: Path) -> str:
     digest = hashlib.sha256()
     for name in (*FILES, os.environ.get("COVERAGE_RCFILE") or FILES[0]):
         try:
-            digest.update((folder / name).read_bytes())
+            text = (folder / name).read_bytes()
         except OSError:
-            digest.update(b"none")
+            text = b"none"
+        named = {os.fsdecode(each) for each in VARIABLE.findall(text)}  # of the environment
+        values = [(each, os.environ.get(each)) for each in sorted(named)]
+        digest.update(text + os.fsencode(repr(values)))
     return digest.hexdigest()
+
+
+def analysed_by() -> str:
+    """Which covsync, coverage.py and Python analyse, and what else these depend on.
+
+    Told without loading coverage.py. Its plugins are not told.
+    """
+    from importlib.machinery import PathFinder
+
+    found = PathFinder.find_spec("coverage")
+    origin = found.origin if found and found.origin else ""
+    try:
+        version = (Path(origin).parent / "version.py").read_text(encoding="utf-8")
+    except OSError:
+        version = ""
+    python = (*sys.version_info, sys.implementation.name, sys.flags.optimize)
+    environment = [os.environ.get(name) for name in ENVIRONMENT]
+    return repr((__version__, origin, version, python, environment))
 
 
 class Settings(NamedTuple):

@@ -75,7 +75,7 @@ def opened(place: Path, folder: str) -> Iterator[Snapshot | None]:
     """
     with contextlib.ExitStack() as stack:
         try:
-            database = stack.enter_context(_connected(_to_read(place / NAME)))
+            database = stack.enter_context(_connected(to_read(place / NAME)))
             database.execute("begin")
             snapshot = _read(database, folder)
         except (sqlite3.Error, ValueError, TypeError, KeyError):
@@ -102,7 +102,7 @@ def _connected(name: str) -> Iterator[sqlite3.Connection]:
         yield database
 
 
-def _to_read(path: Path) -> str:
+def to_read(path: Path) -> str:
     """A file's URI for SQLite; pathlib's would load urllib."""
     escaped = str(path).replace("%", "%25").replace("?", "%3f").replace("#", "%23")
     return f"file:{escaped}?mode=ro"

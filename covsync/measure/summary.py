@@ -15,8 +15,12 @@ RATIOS = {
 }
 
 
-def summed(summaries: Iterable[Mapping[str, Any]], precision: int) -> dict[str, Any] | None:
-    """The totals of files with these ``summaries``; ``None`` where one is of an unknown form.
+class UnknownFormError(Exception):
+    """A report of coverage.py is not built as the ones that are known."""
+
+
+def summed(summaries: Iterable[Mapping[str, Any]], precision: int) -> dict[str, Any]:
+    """The totals of files with these ``summaries``. Raises ``UnknownFormError``.
 
     The keys and their order are those of the files, as coverage.py makes both alike.
     """
@@ -27,7 +31,7 @@ def summed(summaries: Iterable[Mapping[str, Any]], precision: int) -> dict[str, 
             names = list(summary)
             counts = {name: 0 for name in names if not name.startswith("percent_")}
         if list(summary) != names or any(type(summary[name]) is not int for name in counts):
-            return None
+            raise UnknownFormError
         for name in counts:
             counts[name] += summary[name]
     totals: dict[str, Any] = {}
@@ -36,7 +40,7 @@ def summed(summaries: Iterable[Mapping[str, Any]], precision: int) -> dict[str, 
         if name in counts:
             totals[name] = counts[name]
         elif ratio is None:
-            return None
+            raise UnknownFormError
         else:
             covered, of = (sum(counts.get(key, 0) for key in keys) for keys in ratio)
             percent = (100.0 * covered) / of if of else 100.0

@@ -1,19 +1,19 @@
-"""A process that analyses files for another: it reads tasks and answers each with its result.
+"""A process that analyses files for another: it answers each task with its result.
 
 It ends when the process that started it does, as then there are no more tasks.
 """
 
 from __future__ import annotations
 
+import contextlib
 import gc
-import json
 import os
 import pickle
 import signal
 import sys
 import warnings
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from covsync.measure.chunk import Task, analysed
 
@@ -30,41 +30,52 @@ START = (
 MEASURING = ("COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG")
 
 
-def main(data_file: str, scratch: str) -> None:
-    """Answers tasks from the standard input until it ends; ``None`` stands for one that failed.
+def main(scratch: str) -> None:
+    """Reads a data file's name and then tasks from the standard input, until it ends.
 
-    ``scratch`` is an empty folder for this process alone, which another one removes.
+    To a task that failed the answer is ``None``. ``scratch`` is an empty folder for this process
+    alone, which another one removes.
     """
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever a plugin prints is no answer
     gc.disable()  # trees of syntax are many small objects; they are collected after each task
-    _encode_at_once()
-    try:
-        reporter = _loaded(data_file)
-    except (Exception, SystemExit):  # noqa: BLE001 - told as any failure is
-        reporter = None
-    gc.freeze()
+    _load_coverage()
+    reporter: Coverage | None = None
     while True:
         try:
-            task: Task = pickle.load(sys.stdin.buffer)  # noqa: S301 - the parent's own
+            message: str | Task = pickle.load(sys.stdin.buffer)  # noqa: S301 - the parent's own
         except EOFError:
             return
+        if isinstance(message, str):
+            reporter = _loaded(message)
+            continue
         try:
-            pickle.dump(reporter and _answer(reporter, task, Path(scratch)), answers)
+            pickle.dump(reporter and _answer(reporter, message, Path(scratch)), answers)
             answers.flush()
         except BrokenPipeError:
             os._exit(1)  # nobody waits for it, so there is nothing to flush at the end either
-        gc.collect()
+        gc.collect(0)
 
 
-def _loaded(data_file: str) -> Coverage:
-    from coverage import Coverage
+def _load_coverage() -> None:
+    """Loads coverage.py while the other process still looks at the data."""
+    with contextlib.suppress(Exception):  # it is told when it is used
+        import coverage  # noqa: F401
 
-    reporter = Coverage(data_file=data_file)
-    if reporter.get_option("paths"):
-        reporter.set_option("paths", {})  # the data is mapped already
-    reporter.load()
+
+def _loaded(data_file: str) -> Coverage | None:
+    """What reports on the data file, ``None`` where it cannot be read."""
+    try:
+        from coverage import Coverage
+
+        reporter = Coverage(data_file=data_file)
+        if reporter.get_option("paths"):
+            reporter.set_option("paths", {})  # the data is mapped already
+        reporter.load()
+    except (Exception, SystemExit):  # noqa: BLE001 - the parent finds and tells the reason
+        return None
+    gc.freeze()
     return reporter
 
 
@@ -76,12 +87,3 @@ def _answer(reporter: Coverage, task: Task, scratch: Path) -> object:
         except (Exception, SystemExit):  # noqa: BLE001 - the parent finds and tells the reason
             return None
     return result, [str(each.message) for each in caught]
-
-
-def _encode_at_once() -> None:
-    """Has ``json.dump`` write what ``json.dumps`` makes: the same text, by C instead of Python."""
-
-    def dump(document: object, stream: IO[str], **options: Any) -> None:  # noqa: ANN401 - json's
-        stream.write(json.dumps(document, **options))
-
-    json.dump = dump  # type: ignore[assignment]

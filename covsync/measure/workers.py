@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pickle
 import selectors
 import subprocess
 import sys
 import warnings
-from collections.abc import Generator, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import IO, cast
 
@@ -29,60 +29,69 @@ def processors() -> int:
         return os.cpu_count() or 1
 
 
-def answers(tasks: Sequence[Task], data_file: str, scratch: Path) -> Generator[Result]:
-    """The results of the tasks on a data file, as they come. Raises ``WorkerFailedError``.
+class Workers:
+    """The processes, which may be started before it is known what they will be asked.
 
-    The processes put what they write in between into the folder ``scratch``.
-    Whenever the iteration ends, no process is left.
+    They put what they write in between into the folder ``scratch``. Whoever makes it closes it.
     """
-    waiting = list(reversed(tasks))
-    with _started(min(processors(), len(tasks)), data_file, scratch) as started:
-        selector = selectors.DefaultSelector()
-        with selector:
-            for process in started:
-                selector.register(cast("IO[bytes]", process.stdout), selectors.EVENT_READ, process)
-                _send(process, waiting.pop())
-            while selector.get_map():
-                for key, _ in selector.select():
-                    process = key.data
-                    yield _received(process)
-                    if waiting:
-                        _send(process, waiting.pop())
-                    else:
-                        selector.unregister(key.fileobj)
 
+    def __init__(self, scratch: Path) -> None:
+        self.scratch = scratch
+        self._started: list[subprocess.Popen[bytes]] = []
 
-@contextmanager
-def _started(count: int, data_file: str, scratch: Path) -> Iterator[list[subprocess.Popen[bytes]]]:
-    environ = {key: value for key, value in os.environ.items() if key not in MEASURING}
-    path = "\n".join(sys.path)
-    started: list[subprocess.Popen[bytes]] = []
-    try:
-        for number in range(count):
-            own = scratch / f"worker-{number}"
-            own.mkdir(exist_ok=True)
-            started.append(
-                subprocess.Popen(  # noqa: S603 - this very Python
-                    [sys.executable, "-I", "-c", START, path, data_file, os.fspath(own)],
+    def start(self) -> None:
+        """Has the processes load coverage.py, unless they did. Raises ``WorkerFailedError``."""
+        environ = {key: value for key, value in os.environ.items() if key not in MEASURING}
+        path = "\n".join(sys.path)
+        for number in range(0 if self._started else processors()):
+            own = self.scratch / f"worker-{number}"
+            try:
+                own.mkdir()
+                process = subprocess.Popen(  # noqa: S603 - this very Python
+                    [sys.executable, "-I", "-c", START, path, os.fspath(own)],
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     env=environ,
                 )
-            )
-        yield started
-    except OSError as error:
-        raise WorkerFailedError from error
-    finally:
-        for process in started:
+            except OSError as error:
+                raise WorkerFailedError from error
+            self._started.append(process)
+
+    def answers(self, tasks: Sequence[Task], data_file: str) -> Generator[Result]:
+        """The results of the tasks on a data file, as they come. Raises ``WorkerFailedError``.
+
+        To be asked for once, as a process reads one data file.
+        """
+        self.start()
+        waiting = list(reversed(tasks))
+        with selectors.DefaultSelector() as selector:
+            for process in self._started[: len(tasks)]:
+                _send(process, data_file)
+                _send(process, waiting.pop())
+                selector.register(cast("IO[bytes]", process.stdout), selectors.EVENT_READ, process)
+            while selector.get_map():
+                for key, _ in selector.select():
+                    process = key.data
+                    result = _received(process)
+                    if waiting:
+                        _send(process, waiting.pop())
+                    else:
+                        selector.unregister(key.fileobj)
+                    yield result
+
+    def close(self) -> None:
+        """Ends all that were started, whatever they are doing."""
+        for process in self._started:
             process.kill()
-        for process in started:
+        for process in self._started:
             process.communicate()
 
 
-def _send(process: subprocess.Popen[bytes], task: Task) -> None:
+def _send(process: subprocess.Popen[bytes], message: object) -> None:
     assert process.stdin is not None  # noqa: S101 - it is a pipe
-    pickle.dump(task, process.stdin)
-    process.stdin.flush()
+    with contextlib.suppress(BrokenPipeError):  # it has ended: receiving will tell
+        pickle.dump(message, process.stdin)
+        process.stdin.flush()
 
 
 def _received(process: subprocess.Popen[bytes]) -> Result:

@@ -9,8 +9,9 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
+from covsync.measure.summary import UnknownFormError
 from covsync.model import shown_percent
 
 PAGE = re.compile(
@@ -33,20 +34,14 @@ PLURALS = {
 Figure = tuple[int, ...]
 
 
-class UnknownFormError(Exception):
-    """A page is not built as the ones that are known."""
-
-
-@dataclass(frozen=True, slots=True)
-class Skipping:
+class Skipping(NamedTuple):
     """Which rows coverage.py is told to leave out."""
 
     covered: bool
     empty: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """A row: its ``text``, the page it links to as it is written there, and its figures."""
 
     text: str

@@ -9,20 +9,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from covsync.errors import CovsyncError
-from covsync.measure import chunk
-from covsync.measure.index_page import (
+from covsync.measure.failures import explained
+from covsync.measure.measurement import Measurement
+from covsync.measure.pages.loose import html_of
+from covsync.measure.pages.names import with_plain_names
+from covsync.measure.pages.source import around, linked, timeless
+from covsync.measure.pages.table import (
     FILES,
     PLURALS,
     Row,
     Skipping,
-    UnknownFormError,
     assembled,
     reported,
 )
-from covsync.measure.measurement import Measurement, contexts_are_harmless, explained
-from covsync.measure.page_names import with_plain_names
+from covsync.measure.report_settings import contexts_are_harmless, precision
 from covsync.measure.settings import option
-from covsync.measure.source_page import around, linked, timeless
+from covsync.measure.summary import UnknownFormError
 from covsync.model import WorkTree
 
 if TYPE_CHECKING:
@@ -87,7 +89,7 @@ class _Parts:
     def __init__(self, packed: Mapping[str, bytes]) -> None:
         self.packed = packed
         self.rows: dict[str, dict[str, list[Row]]] = {
-            path: chunk.html_of(content)[1] for path, content in packed.items()
+            path: html_of(content)[1] for path, content in packed.items()
         }
 
     def report(
@@ -101,7 +103,7 @@ class _Parts:
         links = [row.link for row in reported(files, skipping)]
         pages = {}
         for at, path in enumerate(shown):
-            page, _ = chunk.html_of(self.packed[path])
+            page, _ = html_of(self.packed[path])
             pages[html.unescape(links[at])] = linked(page, *around(links, at)).encode()
         for name in PLURALS:
             if name != FILES and not shown:
@@ -121,15 +123,15 @@ def _put_together(
 ) -> dict[str, bytes]:
     """The report from its parts. Raises ``UnknownFormError`` where a sample comes out otherwise."""
     parts = _Parts(packed)
-    skipping, precision = _skipping(coverage), chunk.precision(coverage)
+    skipping, decimals = _skipping(coverage), precision(coverage)
     names = {path: name for name, path in measurement.paths.items()}
     sample = _sample(parts, skipping)
     model = _written(coverage, [names[path] for path in sample], measurement.scratch / "sample")
-    made = parts.report(model, sample, skipping, precision)
+    made = parts.report(model, sample, skipping, decimals)
     static = {path: content for path, content in model.items() if not path.endswith(".html")}
     if static | made != model:
         raise UnknownFormError
-    return static | parts.report(model, list(packed), skipping, precision)
+    return static | parts.report(model, list(packed), skipping, decimals)
 
 
 def _sample(parts: _Parts, skipping: Skipping) -> list[str]:

@@ -1,0 +1,190 @@
+"""From a data file to a ``Measurement``, which is only made where it is asked for."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from covsync.errors import NoDataError
+from covsync.measure import data_file, measured_data, packing, placing
+from covsync.measure.analysis import Analysis, analyse, are_many
+from covsync.measure.chunk import coverage_json
+from covsync.measure.coverage_json import report_from_json, report_from_summaries, unpacked
+from covsync.measure.data_file import HOW_TO_MEASURE
+from covsync.measure.failures import explained_with_warnings
+from covsync.measure.kept import Kept
+from covsync.measure.keys import Keys
+from covsync.measure.keys import keys as keys_of
+from covsync.measure.measurement import Measurement
+from covsync.measure.report_settings import (
+    contexts_are_harmless,
+    fail_under,
+    omitted,
+    style_of,
+)
+from covsync.measure.settings import option
+from covsync.measure.summary import UnknownFormError, summed
+from covsync.measure.workers import Workers
+from covsync.model import CoverageJson, Report, ReportStyle, WorkTree
+from covsync.temporary import temporary_folder
+
+if TYPE_CHECKING:
+    from coverage import Coverage
+
+
+class Opened(NamedTuple):
+    """Coverage data that was found and placed, but not analysed yet.
+
+    ``reporter`` is loaded with it, or ``None`` where it is a ``document`` of ``coverage json``.
+    """
+
+    configured: Coverage
+    reporter: Coverage | None
+    document: dict[str, Any]
+    names: tuple[str, ...]
+    data_file: Path
+    tree: WorkTree
+    kept: Kept
+    keys: Keys
+    scratch: Path
+    workers: Workers
+    warnings: list[str]
+
+    def fingerprint(self) -> str | None:
+        """Changes whenever the measurement or its pages might; ``None`` if that cannot be told."""
+        if self.reporter is None:
+            return None
+        of_files = self.keys.fingerprint(self.names)
+        if of_files is None:
+            return None
+        shown = (of_files, style_of(self.configured), fail_under(self.configured))
+        return hashlib.sha256(repr(shown).encode()).hexdigest()
+
+    def is_repeatable(self) -> bool:
+        """Whether the same data, texts, settings and versions will make the same measurement.
+
+        Not so where a plugin has a say, where names stand for others, or while files change.
+        """
+        return (
+            self.reporter is self.configured
+            and not option(self.configured, "run:plugins")
+            and not self.warnings
+            and self.keys.fingerprint(self.names) is not None
+            and self.keys.still_hold(*self.keys.states)
+        )
+
+    def measurement(self, *, pages: bool = False) -> Measurement:
+        """The measurement, made now; with ``pages`` what it takes for an HTML report is too.
+
+        Raises ``NoDataError``, ``NothingToJudgeError`` and ``CovsyncError``.
+        """
+        with explained_with_warnings(self.tree, self.warnings):
+            report, analysis = self._reported(pages=pages)
+            if not report.files:
+                raise NoDataError(f"{self.data_file} holds no measured files", HOW_TO_MEASURE)
+            return Measurement(
+                report=report,
+                fail_under=fail_under(self.configured),
+                warnings=tuple(dict.fromkeys(self.warnings)),
+                data_file=self.data_file,
+                tree=self.tree,
+                coverage=self.reporter,
+                names=self.names,
+                omit=omitted(self.configured),
+                scratch=self.scratch,
+                pages=analysis.pages if analysis else None,
+                from_store=analysis.from_store if analysis else 0,
+                notes=self.kept.notes,
+            )
+
+    def _reported(self, *, pages: bool) -> tuple[Report, Analysis | None]:
+        """The report, put together from the files' results or made in one piece."""
+        import coverage
+
+        style, version = style_of(self.configured), coverage.version_info[:3]
+        if self.reporter is None:
+            return report_from_json(unpacked(self.document), style, version), None
+        analysis = analyse(
+            *(self.reporter, self.names, self.tree, self.keys, self.kept),
+            pages=pages and contexts_are_harmless(self.reporter),
+            workers=self.workers,
+        )
+        if analysis and analysis.entries:
+            with contextlib.suppress(UnknownFormError):
+                return _put_together(analysis, style, version), analysis
+        self.kept.notes.append("coverage.py analysed all files in one piece")
+        whole = coverage_json(self.reporter, list(self.names), self.scratch)
+        return report_from_json(unpacked(whole), style, version), None
+
+
+def _put_together(analysis: Analysis, style: ReportStyle, version: tuple[int, ...]) -> Report:
+    """The report that the results of all files make."""
+    parts = {path: packing.parts_of(entry) for path, entry in analysis.entries.items()}
+    summaries = {path: summary for path, (summary, _) in parts.items()}
+    totals = summed(summaries.values(), style.precision)
+    document = {"meta": analysis.meta, "files": {}, "totals": totals}
+    told = CoverageJson(document, {path: text for path, (_, text) in parts.items()})
+    return report_from_summaries(told, summaries, style, version)
+
+
+@contextlib.contextmanager
+def measured(wanted: Path | None, tree: WorkTree, kept: Kept) -> Iterator[Measurement]:
+    """The measurement in a data file; see ``opened`` and ``Opened.measurement``."""
+    with opened(wanted, tree, kept, eager=True) as found:
+        yield found.measurement()
+
+
+@contextlib.contextmanager
+def opened(
+    wanted: Path | None,
+    tree: WorkTree,
+    kept: Kept,
+    *,
+    only_tracked: bool = False,
+    eager: bool = False,
+) -> Iterator[Opened]:
+    """The data in the data file ``wanted`` (``None``: coverage.py's own choice).
+
+    The working directory must be ``tree.folder``, where coverage.py looks for its configuration.
+    With ``only_tracked`` a measured file that git does not track is an error, as its text would
+    be published. Results of earlier runs are ``kept``. ``eager`` says that the
+    measurement will be asked for. Raises ``NoDataError``, ``NothingToJudgeError`` and
+    ``CovsyncError``.
+    """
+    from coverage import Coverage
+
+    if str(tree.folder) not in sys.path:
+        sys.path.append(str(tree.folder))  # a project may keep its plugins beside its settings
+    with temporary_folder() as scratch, contextlib.closing(Workers(scratch)) as workers:
+        said: list[str] = []
+        with explained_with_warnings(tree, said):
+            configured = Coverage(data_file=os.fspath(wanted)) if wanted else Coverage()
+            path = Path(str(configured.get_option("run:data_file")))
+            reporter, names, document, keys = None, [], {}, Keys(b"", {}, {})
+            if data_file.recognise(path) is data_file.Kind.JSON:
+                configured = Coverage(data_file=None)
+                configured.get_data()  # lets plugins configure it, as a floor may come from one
+                document = placing.document(path, tree)
+            else:
+                if eager and kept.is_empty() and are_many(measured_data.count(path)):
+                    workers.start()
+                configured.load()
+                reporter = placing.placed(configured, path, tree, scratch)
+                names = placing.reported(reporter, tree)
+                if only_tracked:
+                    placing.refuse_untracked(names, tree)
+                placing.refuse_missing(configured, names, tree)
+                placing.refuse_missing_plugins(reporter, names)
+                if not names:
+                    raise NoDataError(f"{path} holds no measured files", HOW_TO_MEASURE)
+                keys = keys_of(reporter, names, tree)
+            found = Opened(
+                *(configured, reporter, document, tuple(names), path, tree),
+                *(kept, keys, scratch, workers, said),
+            )
+        yield found

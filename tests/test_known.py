@@ -1,0 +1,201 @@
+"""What was analysed before is not analysed again, and says the same."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sqlite3
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from conftest import BETTER_TEST, BRANCHES, SHAPES, Checkout, run
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+KNOWN = "as analysed before"
+SETTINGS = BRANCHES + '[tool.coverage.report]\nfail_under = "${FLOOR}"\n'
+EXCLUDED = SETTINGS + 'exclude_also = ["width < 0"]\n'
+LONGER = SHAPES + "\n\nUNIT = 1\n"
+OTHER = SHAPES.replace("return 0", "return 1")
+
+
+def checked(checkout: Checkout, *arguments: str) -> tuple[int, str, bool]:
+    """How a check ends, what it says, and whether that was known without coverage.py."""
+    ended = checkout.covsync("check", "--verbose", *arguments)
+    said = [line for line in ended.err.splitlines() if " s  " not in line]
+    errors = [line for line in said if not line.startswith("covsync: coverage data: ")]
+    return ended.status, "\n".join([ended.out, *errors]), KNOWN in ended.err
+
+
+def from_nothing(checkout: Checkout, *arguments: str) -> tuple[int, str, bool]:
+    """The same where nothing was kept; what was comes back afterwards."""
+    place = checkout.folder / ".git" / "covsync"
+    aside = place.rename(place.with_name("aside"))
+    try:
+        return checked(checkout, *arguments)
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
+        aside.rename(place)
+
+
+def set_a_variable(checkout: Checkout) -> None:
+    checkout.env["FLOOR"] = "74"
+
+
+def run_better_tests(checkout: Checkout) -> None:
+    checkout.write({"test_shapes.py": BETTER_TEST})
+    checkout.coverage("run", "test_shapes.py")
+
+
+def name_another_data_file(checkout: Checkout) -> None:
+    checkout.coverage("run", "--data-file=other", "shapes.py")
+    checkout.env["COVERAGE_FILE"] = "other"
+
+
+def edit_unseen(checkout: Checkout, how: str) -> None:
+    """Git is told not to look at the file."""
+    checkout.git("update-index", how, "shapes.py")
+    checkout.write({"shapes.py": LONGER})
+
+
+CHANGES: dict[str, Callable[[Checkout], None]] = {
+    "a source": lambda checkout: checkout.write({"shapes.py": LONGER}),
+    "a source of the same size": lambda checkout: checkout.write({"shapes.py": OTHER}),
+    "the settings": lambda checkout: checkout.write({"pyproject.toml": EXCLUDED}),
+    "what the settings name": set_a_variable,
+    "the data": run_better_tests,
+    "the data file": name_another_data_file,
+    "a source taken for unchanged": lambda checkout: edit_unseen(checkout, "--assume-unchanged"),
+    "a source that is not to be there": lambda checkout: edit_unseen(checkout, "--skip-worktree"),
+    "a source that is gone": lambda checkout: (checkout.folder / "shapes.py").unlink(),
+    "the data, which is gone": lambda checkout: (checkout.folder / ".coverage").unlink(),
+}
+
+
+@pytest.fixture
+def known(shapes: Checkout) -> Checkout:
+    """A project that was checked before."""
+    shapes.env["FLOOR"] = "70"
+    shapes.write({"pyproject.toml": SETTINGS})
+    shapes.commit("Set a floor")
+    status, said, was_known = checked(shapes)
+    assert (status, was_known) == (0, False), said
+    return shapes
+
+
+def test_what_did_not_change_is_known(known: Checkout) -> None:
+    status, said, was_known = checked(known)
+    assert said.startswith("covsync: coverage is 75% (unverified), its floor held")
+    assert (status, was_known) == (0, True)
+    assert from_nothing(known) == (status, said, False)
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_whatever_changes_is_not_known(
+    known: Checkout, change: Callable[[Checkout], object]
+) -> None:
+    change(known)
+    once = checked(known)
+    assert not once[2]
+    assert once == from_nothing(known)
+
+
+def test_what_changed_back_is_right_again(known: Checkout) -> None:
+    before = checked(known)
+    known.write({"shapes.py": LONGER})
+    assert checked(known) != before
+    known.write({"shapes.py": SHAPES})
+    assert checked(known)[1] == before[1]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("--fail-under=90",), ("--fail-under-file=80",), ("--format=json", "--fail-under=90")],
+)
+def test_lines_are_told_all_the_same(known: Checkout, arguments: tuple[str, ...]) -> None:
+    status, said, was_known = checked(known, *arguments)
+    assert was_known
+    assert status == 2
+    assert (status, said, False) == from_nothing(known, *arguments)
+
+
+def test_changed_lines_are_judged_all_the_same(known: Checkout) -> None:
+    known.write({"shapes.py": OTHER})
+    known.git("add", "shapes.py")
+    known.coverage("run", "test_shapes.py")
+    arguments = ("--fail-under-diff=90",)
+    first = checked(known, *arguments)
+    assert "shapes.py 3" in first[1]
+    again = checked(known, *arguments)
+    assert again == (*first[:2], True)
+
+
+@pytest.mark.parametrize("content", ["null", "[]", "{}", "[1, 2, 3, 4, 5, 6]", "x", ""])
+def test_what_cannot_be_read_is_analysed(known: Checkout, content: str) -> None:
+    text = content.encode()
+    with sqlite3.connect(known.folder / ".git" / "covsync" / "analysis-1.sqlite") as store:
+        store.execute(
+            "update result set content = ?, checksum = ? where kind = 'report'",
+            [text, zlib.crc32(text)],
+        )
+    store.close()
+    status, said, was_known = checked(known)
+    assert (status, was_known) == (0, False)
+    assert checked(known) == (status, said, True)
+
+
+def test_another_coverage_py_is_not_what_analysed(known: Checkout, tmp_path: Path) -> None:
+    """The hook's environment may have another version than the one before."""
+    import coverage
+
+    other = tmp_path / "other" / "coverage"
+    shutil.copytree(Path(coverage.__file__).parent, other)
+    version = other / "version.py"
+    version.write_text(version.read_text().replace("final", "beta"))
+    known.env["PYTHONPATH"] = str(other.parent)
+    assert not checked(known)[2]
+    assert checked(known)[2]
+
+
+def test_a_plugin_has_a_say_each_time(known: Checkout) -> None:
+    known.write({"sees.py": "def coverage_init(reg, options): pass\n"})
+    known.write({".coveragerc": "[run]\nbranch = true\nplugins = sees\n"})
+    for _ in range(2):
+        status, _, was_known = checked(known, "--fail-under=70")
+        assert (status, was_known) == (0, False)
+
+
+@settings(
+    max_examples=12,
+    deadline=None,
+    database=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from([SHAPES, LONGER, OTHER]),
+            st.sampled_from([SETTINGS, EXCLUDED]),
+            st.sampled_from(["70", "80"]),
+            st.booleans(),
+        ),
+        min_size=1,
+        max_size=4,
+    )
+)
+def test_warm_and_cold_agree(known: Checkout, history: list[tuple[str, str, str, bool]]) -> None:
+    for source, configured, floor, runs in history:
+        known.write({"shapes.py": source, "pyproject.toml": configured})
+        known.env["FLOOR"] = floor
+        if runs:
+            known.coverage("run", "test_shapes.py")
+        warm = checked(known, "--format=json")
+        cold = from_nothing(known, "--format=json")
+        assert warm[:2] == cold[:2]
+        total = ["coverage", "report", "--format=total", "--precision=4"]
+        own = run(total, known.folder, known.env).out.splitlines()[0]
+        told, _ = json.JSONDecoder().raw_decode(warm[1])
+        assert round(told["percent_covered"], 4) == float(own)
