@@ -29,7 +29,7 @@ from covsync.measure.report_settings import (
 )
 from covsync.measure.settings import option
 from covsync.measure.summary import UnknownFormError, summed
-from covsync.measure.workers import Workers
+from covsync.measure.workers import WorkerFailedError, Workers
 from covsync.model import CoverageJson, Report, ReportStyle, WorkTree
 from covsync.temporary import temporary_folder
 
@@ -156,11 +156,15 @@ def opened(
     measurement will be asked for. Raises ``NoDataError``, ``NothingToJudgeError`` and
     ``CovsyncError``.
     """
-    from coverage import Coverage
-
     if str(tree.folder) not in sys.path:
         sys.path.append(str(tree.folder))  # a project may keep its plugins beside its settings
     with temporary_folder() as scratch, contextlib.closing(Workers(scratch)) as workers:
+        likely = wanted or Path(os.environ.get("COVERAGE_FILE") or ".coverage")
+        if eager and kept.is_empty() and are_many(measured_data.count(likely)):
+            with contextlib.suppress(WorkerFailedError):  # it will be told if they are needed
+                workers.start()  # they load coverage.py while it is loaded here
+        from coverage import Coverage
+
         said: list[str] = []
         with explained_with_warnings(tree, said):
             configured = Coverage(data_file=os.fspath(wanted)) if wanted else Coverage()
@@ -171,8 +175,6 @@ def opened(
                 configured.get_data()  # lets plugins configure it, as a floor may come from one
                 document = placing.document(path, tree)
             else:
-                if eager and kept.is_empty() and are_many(measured_data.count(path)):
-                    workers.start()
                 configured.load()
                 reporter = placing.placed(configured, path, tree, scratch)
                 names = placing.reported(reporter, tree)
