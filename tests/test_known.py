@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import sqlite3
+import sys
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -199,3 +200,20 @@ def test_warm_and_cold_agree(known: Checkout, history: list[tuple[str, str, str,
         own = run(total, known.folder, known.env).out.splitlines()[0]
         told, _ = json.JSONDecoder().raw_decode(warm[1])
         assert round(told["percent_covered"], 4) == float(own)
+
+
+def test_settings_that_bear_on_nothing_are_looked_at_once(known: Checkout) -> None:
+    """An edit of pyproject.toml that changes nothing for coverage.py costs one look at it."""
+    known.write({"pyproject.toml": SETTINGS + '[project]\nversion = "2"\n'})
+    assert known.covsync("run", "test_shapes.py").status == 0
+    known.write({"pyproject.toml": SETTINGS + '[project]\nversion = "3"\n'})
+    known.git("add", "--all")
+    script = (
+        "import sys\nfrom covsync.cli import main\n"
+        "main(['check'])\nprint('coverage' in sys.modules)"
+    )
+    said = [run([sys.executable, "-c", script], known.folder, known.env).out for _ in range(3)]
+    assert [each.splitlines()[1] for each in said] == ["True", "False", "False"]
+    assert {each.splitlines()[0] for each in said} == {"covsync: coverage is 75%, its floor held"}
+    known.env["FLOOR"] = "76"
+    assert known.covsync("check").out.startswith("total: 75% is below 76% (fail_under)")

@@ -77,7 +77,7 @@ def stale(entered: Project, judged: Basis) -> tuple[str, str]:
 def _of_snapshot(entered: Project, taken: Snapshot, commit: str | None) -> Basis:
     fail_under = taken.fail_under
     if settings.digest_of_files(entered.folder) != taken.settings_digest:
-        now = settings.read()
+        now = known.settings_of(entered.kept(), entered.folder)
         if now.bearing != taken.settings:
             raise NothingToJudgeError(
                 "coverage.py's settings have changed since the tests ran",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from covsync.commands import project
+from covsync.commands.clock import Clock
 from covsync.commands.project import Project
 from covsync.console import Console
 from covsync.errors import NothingToJudgeError
@@ -20,9 +21,14 @@ def record(console: Console, flags: dict[str, object], *, began: int | None) -> 
 
     ``began`` is when the tests began (Unix time in nanoseconds), where it is known.
     """
+    clock = Clock()
     entered = project.enter(flags)
+    clock.lap("project")
     figure = record_entered(entered, "", began)
+    clock.lap("analysis")
     console.say(f"covsync: coverage is {figure}%, recorded")
+    for line in clock.lines():
+        console.detail(line)
     return 0
 
 

@@ -1,6 +1,7 @@
-"""The newest report that was made of data and work tree, to be known again without coverage.py.
+"""What coverage.py was asked before, to be known again without loading it.
 
-It holds while the data, the settings, the versions and all texts are what they were.
+The newest report holds while the data, the settings' files, the versions and all texts are what
+they were; the settings while their files and the versions are.
 """
 
 from __future__ import annotations
@@ -14,10 +15,11 @@ from typing import NamedTuple
 
 from covsync.measure import settings
 from covsync.measure.kept import Kept
+from covsync.measure.settings import Settings
 from covsync.measure.snapshot import digest
 from covsync.model import Report, ReportStyle, Totals
 
-KIND, KEY = "report", b"newest"
+REPORT, SETTINGS, NEWEST = "report", "settings", b"newest"
 
 
 class Known(NamedTuple):
@@ -39,7 +41,7 @@ def load(kept: Kept, data_file: Path | None, folder: Path) -> Known | None:
 
     Nothing where data, settings or versions are other ones; the texts are not looked at.
     """
-    content = kept.load(KIND, [KEY]).get(KEY)
+    content = kept.load(REPORT, [NEWEST]).get(NEWEST)
     try:
         path, made_of, has_branches, style, fail_under, files = json.loads(content or b"null")
         if tuple(made_of) != _made_of(data_file or Path(path), folder):
@@ -74,7 +76,21 @@ def save(
         *(os.fspath(data_file), _made_of(data_file, folder)),
         *(report.has_branches, report.style, floor, files),
     )
-    kept.save(KIND, [KEY], {KEY: json.dumps(known).encode()})
+    kept.save(REPORT, [NEWEST], {NEWEST: json.dumps(known).encode()})
+
+
+def settings_of(kept: Kept, folder: Path) -> Settings:
+    """The settings in ``folder``, which is the working directory."""
+    key = repr((settings.digest_of_files(folder), settings.analysed_by())).encode()
+    content = kept.load(SETTINGS, [key]).get(key)
+    try:
+        bearing, exclusions, fail_under = json.loads(content or b"null")
+        return Settings(bearing, tuple(exclusions), Fraction(fail_under))
+    except (ValueError, TypeError):
+        now = settings.read()
+    told = (now.bearing, now.exclusions, str(now.fail_under))
+    kept.save(SETTINGS, [key], {key: json.dumps(told).encode()})
+    return now
 
 
 def _made_of(data_file: Path, folder: Path) -> tuple[str, ...]:
