@@ -218,8 +218,7 @@ def _path(text: str) -> Path:
 def _check(parsed: argparse.Namespace) -> int:
     from covsync.commands.check import check
 
-    if parsed.fetch:
-        _clean_up_when_stopped()
+    _clean_up_when_stopped()
     keys = ("data_file", "fail_under", "fail_under_file", "fail_under_diff")
     return check(
         Console(parsed.verbose),
@@ -239,6 +238,7 @@ def _run(parsed: argparse.Namespace) -> int:
 def _record(parsed: argparse.Namespace) -> int:
     from covsync.commands.record import record
 
+    _clean_up_when_stopped()
     return record(Console(parsed.verbose), {"data_file": parsed.data_file}, began=parsed.began)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -66,6 +67,23 @@ MANY = {
     + "    return x\n"
     for number in range(30)
 }
+# The settings change before the processes that analyse have read them.
+MEANWHILE = """\
+import sys
+from pathlib import Path
+from covsync.measure import opened
+
+usual = opened.keys_of
+
+def then_changed(*arguments):
+    made = usual(*arguments)
+    Path(".coveragerc").write_text("[report]\\nexclude_also = return\\n")
+    return made
+
+opened.keys_of = then_changed
+from covsync.cli import main
+sys.exit(main(sys.argv[1:]))
+"""
 SETTINGS = {
     "lines": "[run]\n",
     "branches": "[run]\nbranch = true\n",
@@ -183,7 +201,7 @@ def test_a_store_in_whatever_state_changes_no_answer(many: Checkout, damage: str
     measure(many, SETTINGS["branches"])
     written(many)
     store.parent.chmod(0o700)
-    if damage in ("gone", "cut", "text"):
+    if damage in ("gone", "cut", "other", "text"):
         assert "36 of 36 files from the store" in written(many)
 
 
@@ -240,6 +258,44 @@ def test_processes_do_not_load_what_lies_about(many: Checkout) -> None:
     """Modules of the project do not stand in for the standard library's."""
     many.write({"html.py": "raise SystemExit(9)\n", "pickle.py": "raise SystemExit(9)\n"})
     assert "in one piece" not in written(many)
+
+
+@pytest.mark.parametrize("options", [[], ["-O"], ["-OO"]])
+def test_processes_compile_as_python_was_told_to(many: Checkout, options: list[str]) -> None:
+    """Without assertions and docstrings there are fewer statements."""
+    many.write({"src/part.py": '"""Says what."""\nassert True\n' * 9 + SOURCES["src/part.py"]})
+    python = [sys.executable, *options, "-m"]
+    assert run([*python, "coverage", "run", "--source=src", "run.py"], many.folder).status == 0
+    own = run([*python, "coverage", "json", "-o", "-"], many.folder).out
+    own_totals = json.loads(own[own.index("{") : own.rindex("}") + 1])["totals"]
+    told = run([*python, "covsync", "check", "--format=json"], many.folder).out
+    assert json.loads(told)["percent_covered"] == own_totals["percent_covered"]
+
+
+def test_what_else_lies_on_the_path_of_modules_does_no_harm(many: Checkout) -> None:
+    starts = many.folder.parent / "starts"
+    starts.mkdir()
+    (starts / "sitecustomize.py").write_text(
+        "import pathlib, sys\nsys.path.append(pathlib.Path('/nowhere'))\n"
+    )
+    many.env["PYTHONPATH"] = str(starts)
+    assert "in one piece" not in many.covsync("check", "--verbose").err
+
+
+def test_what_a_process_is_warned_of_is_said_once(many: Checkout) -> None:
+    many.write({".coveragerc": SETTINGS["branches"] + "[report]\nbogus = 1\n"})
+    assert many.covsync("check").err == ""
+    assert many.covsync("check", "--verbose").err.count("bogus") == 1
+
+
+def test_a_change_of_settings_meanwhile_keeps_nothing(many: Checkout) -> None:
+    first = many.covsync("check", "--format=json")
+    shutil.rmtree(store_of(many).parent)
+    script = many.folder.parent / "meanwhile.py"
+    script.write_text(MEANWHILE)
+    run([sys.executable, str(script), "check", "--format=json"], many.folder)
+    many.write({".coveragerc": SETTINGS["branches"]})
+    assert many.covsync("check", "--format=json") == first
 
 
 @pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGKILL])

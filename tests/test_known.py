@@ -61,6 +61,15 @@ def edit_unseen(checkout: Checkout, how: str) -> None:
     checkout.write({"shapes.py": LONGER})
 
 
+def filter_source(checkout: Checkout) -> None:
+    """For git the edited file is what it was."""
+    checkout.git("config", "filter.hide.clean", "sed /UNIT/d")
+    checkout.write({".gitattributes": "shapes.py filter=hide\n"})
+    checkout.write({"shapes.py": SHAPES + "UNIT = 1\n"})
+    checkout.git("add", "shapes.py")
+    assert not checkout.git("diff", "--cached", "--name-only")
+
+
 CHANGES: dict[str, Callable[[Checkout], None]] = {
     "a source": lambda checkout: checkout.write({"shapes.py": LONGER}),
     "a source of the same size": lambda checkout: checkout.write({"shapes.py": OTHER}),
@@ -70,6 +79,7 @@ CHANGES: dict[str, Callable[[Checkout], None]] = {
     "the data file": name_another_data_file,
     "a source taken for unchanged": lambda checkout: edit_unseen(checkout, "--assume-unchanged"),
     "a source that is not to be there": lambda checkout: edit_unseen(checkout, "--skip-worktree"),
+    "a source that git filters": filter_source,
     "a source that is gone": lambda checkout: (checkout.folder / "shapes.py").unlink(),
     "the data, which is gone": lambda checkout: (checkout.folder / ".coverage").unlink(),
 }
@@ -168,6 +178,57 @@ def test_a_plugin_has_a_say_each_time(known: Checkout) -> None:
         assert (status, was_known) == (0, False)
 
 
+def test_a_file_left_out_with_a_warning_is_looked_at_again(shapes: Checkout) -> None:
+    shapes.write({"more.py": "MORE = 1\n", ".coveragerc": "[report]\nignore_errors = true\n"})
+    shapes.coverage("run", "--source=.", "--omit=test*", "test_shapes.py")
+    whole = checked(shapes)
+    shapes.write({"shapes.py": "def (:\n"})
+    without = [checked(shapes) for _ in range(2)]
+    assert without[0] == without[1] != whole
+    shapes.write({"shapes.py": SHAPES})
+    assert checked(shapes)[1] == whole[1]
+
+
+def test_a_data_file_that_was_named_is_not_the_usual_one(known: Checkout) -> None:
+    usual = checked(known)
+    known.coverage("run", "--data-file=../other", "shapes.py")
+    named = checked(known, "--data-file=../other")
+    assert named[1] != usual[1]
+    assert checked(known, "--data-file=../other") == (*named[:2], True)
+    assert checked(known)[:2] == usual[:2]
+
+
+def test_a_folder_that_now_leads_out_of_the_repository_is_noticed(known: Checkout) -> None:
+    known.write({"pyproject.toml": SETTINGS.replace("shapes.py", "inside/*")})
+    known.write({"inside/more.py": "MORE = 1\n", "more_tests.py": "import inside.more\n"})
+    known.coverage("run", "more_tests.py")
+    assert checked(known)[0] == 0
+    assert checked(known)[2]
+    inside = known.folder / "inside"
+    inside.rename(known.folder.parent / "outside")
+    inside.symlink_to("../outside")
+    status, said, was_known = checked(known)
+    assert (status, was_known) == (1, False)
+    assert "leads outside" in said
+
+
+@pytest.fixture
+def several(known: Checkout) -> Checkout:
+    """Files that git treats in different ways: as it has them, edited, and new."""
+    known.write(dict.fromkeys(FILES, SHAPES))
+    known.write({"pyproject.toml": ALL_FILES})
+    known.git("add", "a.py", "b.py", "c.py", "pyproject.toml")
+    known.git("commit", "--quiet", "--message", "Add more")
+    return known
+
+
+ALL_FILES = SETTINGS.replace(
+    'include = ["shapes.py"]', 'source = ["."]\nomit = ["test_*.py", "shapes.py"]'
+)
+FILES = ("a.py", "b.py", "c.py", "d.py")
+ALL_TESTS = "import a, b, c, d\na.area(1, 2)\nb.area(-1, 2)\nc.outline(1, 2)\n"
+
+
 @settings(
     max_examples=12,
     deadline=None,
@@ -178,27 +239,34 @@ def test_a_plugin_has_a_say_each_time(known: Checkout) -> None:
 @given(
     st.lists(
         st.tuples(
-            st.sampled_from([SHAPES, LONGER, OTHER]),
-            st.sampled_from([SETTINGS, EXCLUDED]),
-            st.sampled_from(["70", "80"]),
+            st.tuples(*[st.sampled_from([SHAPES, LONGER, OTHER])] * len(FILES)),
+            st.sampled_from(["", 'exclude_also = ["width < 0"]\n', "precision = 2\n"]),
+            st.sampled_from(["40", "80"]),
             st.booleans(),
         ),
         min_size=1,
         max_size=4,
     )
 )
-def test_warm_and_cold_agree(known: Checkout, history: list[tuple[str, str, str, bool]]) -> None:
-    for source, configured, floor, runs in history:
-        known.write({"shapes.py": source, "pyproject.toml": configured})
-        known.env["FLOOR"] = floor
+def test_warm_and_cold_agree(
+    several: Checkout, history: list[tuple[tuple[str, ...], str, str, bool]]
+) -> None:
+    several.write({"pyproject.toml": ALL_FILES, "test_all.py": ALL_TESTS})
+    several.coverage("run", "test_all.py")
+    for sources, setting, floor, runs in history:
+        several.write(dict(zip(FILES, sources, strict=True)))
+        several.write({"pyproject.toml": ALL_FILES + setting})
+        several.env["FLOOR"] = floor
         if runs:
-            known.coverage("run", "test_shapes.py")
-        warm = checked(known, "--format=json")
-        cold = from_nothing(known, "--format=json")
-        assert warm[:2] == cold[:2]
+            several.coverage("run", "test_all.py")
+        asked = ("--format=json", "--fail-under-file=75")
+        cold = from_nothing(several, *asked)
+        assert checked(several, *asked)[:2] == cold[:2]
+        again = checked(several, *asked)
+        assert again == (*cold[:2], True)
         total = ["coverage", "report", "--format=total", "--precision=4"]
-        own = run(total, known.folder, known.env).out.splitlines()[0]
-        told, _ = json.JSONDecoder().raw_decode(warm[1])
+        own = run(total, several.folder, several.env).out.splitlines()[0]
+        told, _ = json.JSONDecoder().raw_decode(again[1])
         assert round(told["percent_covered"], 4) == float(own)
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from fractions import Fraction
 from functools import cache, partial
+from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from covsync.commands import project
+from covsync.commands.clock import Clock
 from covsync.commands.project import Project
 from covsync.console import Console
 from covsync.errors import NothingToJudgeError
@@ -15,7 +18,7 @@ from covsync.gate.committed import changed, committed, origins
 from covsync.git import index
 from covsync.measure import known, settings, snapshot, store
 from covsync.measure.kept import Kept
-from covsync.measure.known import Known
+from covsync.measure.known import Known, MadeOf
 from covsync.model import FileReport, Lines, Report, Snapshot, Totals
 from covsync.render.verdict import stale_text
 
@@ -40,7 +43,11 @@ class Basis(NamedTuple):
 
 
 def by_basis(
-    console: Console, entered: Project, commit: str | None, judge: Callable[[Basis], Outcome]
+    console: Console,
+    clock: Clock,
+    entered: Project,
+    commit: str | None,
+    judge: Callable[[Basis], Outcome],
 ) -> Outcome:
     """What ``judge`` makes of what there is to judge the index by, or else a ``commit``.
 
@@ -52,7 +59,9 @@ def by_basis(
         if taken is not None and snapshot.describes(taken, data_file):
             console.detail(f"judged by the snapshot in {place / store.NAME}")
             try:
-                return judge(_of_snapshot(entered, taken, commit))
+                judged = _of_snapshot(entered, taken, commit)
+                clock.lap("snapshot")
+                return judge(judged)
             except store.DamagedError as error:
                 console.detail(f"{place / store.NAME} is damaged and set aside: {error}")
     for other in store.newer_of_other_versions(place):
@@ -61,11 +70,14 @@ def by_basis(
             f"{store.NAME}. Let the hook's `rev` and the project's environment be the same covsync."
         )
     kept = entered.kept()
-    found = known.load(kept, data_file, entered.folder)
-    if found is not None and index.look(entered.repository).blobs(found.blobs) == found.blobs:
+    found = known.load(kept)
+    if found and found.still_holds(data_file, entered.folder, entered.repository.top):
         console.detail(f"coverage data: {found.data_file}, as analysed before")
-        return judge(_of_known(console, entered, kept, found))
-    return judge(_of_data(console, entered, kept))
+        clock.lap("known report")
+        return judge(_of_known(console, clock, entered, kept, found))
+    judged = _of_data(console, entered, kept)
+    clock.lap("analysis")
+    return judge(judged)
 
 
 def stale(entered: Project, judged: Basis) -> tuple[str, str]:
@@ -105,12 +117,15 @@ def _of_snapshot(entered: Project, taken: Snapshot, commit: str | None) -> Basis
     )
 
 
-def _of_known(console: Console, entered: Project, kept: Kept, found: Known) -> Basis:
+def _of_known(console: Console, clock: Clock, entered: Project, kept: Kept, found: Known) -> Basis:
     """What coverage.py once made of data and work tree; it is asked again if lines are wanted."""
 
     @cache
     def analysed() -> Basis:
-        return _of_data(console, entered, kept)
+        clock.lap("judging")
+        data = _of_data(console, entered, kept)
+        clock.lap("analysis, for the lines")
+        return data
 
     def lines(path: str) -> Lines:
         return analysed().files[path].lines
@@ -126,21 +141,37 @@ def _of_known(console: Console, entered: Project, kept: Kept, found: Known) -> B
     return Basis(report, files, found.fail_under, {}, verified=False, command=TESTS)
 
 
+def _name(data_file: Path | None) -> str | None:
+    return None if data_file is None else os.fspath(data_file)
+
+
 def _of_data(console: Console, entered: Project, kept: Kept) -> Basis:
     """What coverage.py makes of the data and the work tree."""
     from covsync.measure.opened import opened
 
-    data_file, tree = entered.config.data_file, entered.work_tree()
-    with opened(data_file, tree, kept, eager=True) as found:
-        look = index.look(entered.repository)
+    config, folder, tree = entered.config, entered.folder, entered.work_tree()
+    with opened(config.data_file, tree, kept, eager=True) as found:
         measurement = found.measurement()
         project.tell_source(console, measurement)
-        paths = snapshot.measured_paths(measurement)
         report, floor = measurement.report, measurement.fail_under
-        texts = look.blobs(paths.values())
-        if texts.keys() == set(paths.values()) and found.is_repeatable():
-            known.save(kept, report, floor, measurement.data_file, entered.folder, texts)
+        paths = snapshot.measured_paths(measurement)
+        files = {paths[file.path]: file for file in report.files}
+        made_of = MadeOf.now(measurement.data_file, folder)
+        if len(files) == len(found.names) and found.is_repeatable():
+            totals = {path: file.totals for path, file in files.items()}
+            known.save(
+                kept,
+                Known(
+                    named=_name(config.data_file),
+                    data_file=os.fspath(measurement.data_file),
+                    made_of=made_of,
+                    has_branches=report.has_branches,
+                    style=report.style,
+                    fail_under=floor,
+                    texts=found.texts(),
+                    totals=totals,
+                ),
+            )
     for note in kept.notes:
         console.detail(note)
-    files = {paths[file.path]: file for file in report.files}
     return Basis(report, files, floor, {}, verified=False, command=TESTS)

@@ -39,11 +39,10 @@ def check(
     push = _push_of_pre_commit()
 
     def judged_by(judged: Basis) -> int:
-        clock.lap("snapshot" if judged.verified else "analysis")
         return _judge(console, entered, judged, push, compare_to, fetch=fetch, as_json=as_json)
 
     try:
-        return by_basis(console, entered, push.to_ref if push else None, judged_by)
+        return by_basis(console, clock, entered, push.to_ref if push else None, judged_by)
     except NoDataError as error:
         if entered.config.no_data != "warn":
             raise

@@ -17,6 +17,7 @@ from covsync.render.publication import Publication, is_owned, is_published
 from covsync.render.subprojects import front_page, subprojects
 
 FRONT_PAGE, AT_THE_TOP = "README.md", (".nojekyll",)
+ALREADY = "tells this coverage already ({})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,29 +72,26 @@ class Place:
         return {name: figure for name, figure in zip(names, told, strict=True) if figure}
 
 
-def tells(tip: Tip, fingerprint: str, source: Source, config: Config) -> bool:
-    """Whether ``tip`` tells just what a publication of ``source`` with this ``fingerprint`` would.
+def told_already(tip: Tip, fingerprint: str, source: Source, config: Config) -> NothingToDo | None:
+    """Why there is nothing to do where ``tip`` tells all that a publication would.
 
-    That is known without making it, by what ``data.json`` says of itself and its neighbours.
+    That is known without making it, by what ``data.json`` says of itself and its neighbours, of a
+    publication of ``source`` with this ``fingerprint``.
     """
     place = Place.of(tip.entries, tip.read, config.subproject)
     page = tip.read(FRONT_PAGE)
     if page is None or front_page(page, place.figures({})) != page:
-        return False
+        return None
     blobs = tip.blobs()
     own = {path.removeprefix(place.folder): blobs[path] for path in blobs if place.owns(path)}
     if place.folder:
         own |= {path: blobs.get(path, "") for path in AT_THE_TOP}
     else:
         own[FRONT_PAGE] = tip.blob_id(front_page(page, {}))
-    return is_published(fingerprint, source, own, place.read)
-
-
-def told_already(tip: Tip, source: Source, config: Config) -> str:
-    """What to say where ``tip`` tells it."""
-    place = Place.of(tip.entries, tip.read, config.subproject)
-    figure = message_of(place.read("endpoint.json"))
-    return f"tells this coverage already ({figure}% of {source.commit[:10]})"
+    if not is_published(fingerprint, source, own, place.read):
+        return None
+    shown = message_of(place.read("endpoint.json"))
+    return NothingToDo(ALREADY.format(f"{shown}% of {source.commit[:10]}"))
 
 
 def propose(
@@ -123,7 +121,7 @@ def propose(
     if source == publication.source:
         again = place.whole(publication.files(history or b"", data))
         if not tip.changes(again, place.owns):
-            return NothingToDo(f"tells this coverage already ({publication.figure()})")
+            return NothingToDo(ALREADY.format(publication.figure()))
     files = place.whole(publication.files(history or b""))
     changes = tip.changes(files, place.owns)
     return Proposal(

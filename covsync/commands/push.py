@@ -7,6 +7,7 @@ import json
 import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,12 +15,12 @@ from covsync import __version__
 from covsync.commands import project
 from covsync.commands.clock import Clock
 from covsync.commands.project import Project
-from covsync.commands.proposal import Place, propose, tells, told_already
+from covsync.commands.proposal import Place, propose, told_already
 from covsync.config import Config
 from covsync.console import Console
 from covsync.errors import CovsyncError, NothingToJudgeError, PublicationError
 from covsync.git import data_branch, hosting
-from covsync.git.data_branch import Change, Outcome
+from covsync.git.data_branch import Change, NothingToDo, Proposal, Tip
 from covsync.git.repository import check_branch
 from covsync.measure.data_file import Kind, recognise
 from covsync.measure.kept import Kept
@@ -56,23 +57,24 @@ def push(
     _refuse_bare(entered)
     # The checkout is not touched: results are found, and left, where something else keeps them.
     kept = entered.kept() if repository.own_folder.is_dir() else Kept(None, "")
-    with opened(config.data_file, entered.work_tree(), kept, only_tracked=True) as found:
-        clock.lap("data")
-        work = _Work(console, entered, found, repository.head(), urls, clock)
-        if output_dir is not None:
-            publication = work.publication()
-            _write(publication, output_dir)
-            console.say(f"covsync: wrote the coverage ({publication.figure()}) to {output_dir}")
-        else:
-            try:
+    try:
+        with opened(config.data_file, entered.work_tree(), kept, only_tracked=True) as found:
+            clock.lap("data")
+            work = _Work(console, entered, found, repository.head(), urls, clock)
+            if output_dir is not None:
+                publication = work.publication(work.fingerprint())
+                _write(publication, output_dir)
+                console.say(f"covsync: wrote the coverage ({publication.figure()}) to {output_dir}")
+            else:
                 _publish(work, dry_run=dry_run)
-            except PublicationError as error:
-                if not soft_fail:
-                    raise
-                console.warning(f"the coverage was not published: {error.message}", error.fix)
+    except PublicationError as error:
+        if not soft_fail:
+            raise
+        console.warning(f"the coverage was not published: {error.message}", error.fix)
+    finally:
         clock.lap("publishing")
-    for line in (*kept.notes, *clock.lines()):
-        console.detail(line)
+        for line in (*kept.notes, *clock.lines()):
+            console.detail(line)
     return 0
 
 
@@ -114,8 +116,8 @@ class _Work(NamedTuple):
         told = repr((__version__, measured, links, self.entered.coverage_path, shown))
         return hashlib.sha256(told.encode("utf-8", "surrogateescape")).hexdigest()
 
-    def publication(self) -> Publication:
-        """The publication, measured and rendered."""
+    def publication(self, fingerprint: str | None) -> Publication:
+        """The publication, measured, with its HTML report."""
         config, console = self.config, self.console
         measurement = self.found.measurement(pages=config.html)
         kept = f"{measurement.from_store} of {len(self.found.names)} files from the store"
@@ -135,7 +137,7 @@ class _Work(NamedTuple):
             coverage_path=self.entered.coverage_path,
             config=config,
             total_floor=own_floor if config.fail_under is None else config.fail_under,
-            fingerprint=self.fingerprint(),
+            fingerprint=fingerprint,
             object_format=self.entered.repository.object_format(),
         )
 
@@ -143,23 +145,32 @@ class _Work(NamedTuple):
 def _publish(work: _Work, *, dry_run: bool) -> None:
     """Has the branch tell what was found; nothing is analysed where it tells just that already."""
     console, entered, config = work.console, work.entered, work.config
-    with project.scratch(console, entered, work.urls) as scratch:
-        tip = data_branch.tip(scratch, config.branch)
-        fingerprint = work.fingerprint()
-        is_told = fingerprint and tells(tip, fingerprint, work.source, config)
+    fingerprint = work.fingerprint()
+
+    @cache
+    def publication() -> Publication:
+        return work.publication(fingerprint)
+
+    def proposed(tip: Tip) -> Proposal | NothingToDo:
+        told = fingerprint and told_already(tip, fingerprint, work.source, config)
         work.clock.lap("data branch")
-        if is_told:
-            told = told_already(tip, work.source, config)
-            console.say(f"covsync: {config.remote}/{config.branch} {told}")
-            return
-        publication = work.publication()
-        outcome = data_branch.publish(
-            scratch,
-            config.branch,
-            lambda tip: propose(publication, tip, config, entered.repository),
-            dry_run=dry_run,
-        )
-    _tell(console, publication, outcome, config, dry_run=dry_run)
+        return told or propose(publication(), tip, config, entered.repository)
+
+    with project.scratch(console, entered, work.urls) as scratch:
+        outcome = data_branch.publish(scratch, config.branch, proposed, dry_run=dry_run)
+    where = f"{config.remote}/{config.branch}"
+    if outcome.reason:
+        console.say(f"covsync: {where} {outcome.reason}")
+        return
+    counts = Counter(change.verb for change in outcome.changes)
+    summary = ", ".join(f"{counts[verb]} {DONE[verb]}" for verb in DONE if counts[verb])
+    figure = publication().figure()
+    if dry_run:
+        console.say(_listing(outcome.changes))
+        console.say(f"covsync: would push {figure} to {where} (files: {summary})")
+        return
+    tries = f", at try {outcome.attempts}" if outcome.attempts > 1 else ""
+    console.say(f"covsync: pushed {figure} to {where} (files: {summary}{tries})")
 
 
 def _note_changes(console: Console, entered: Project, report: Report) -> None:
@@ -181,23 +192,6 @@ def _github_event() -> Mapping[str, Any]:
     except (KeyError, OSError, ValueError, RecursionError):
         return {}
     return event if isinstance(event, dict) else {}
-
-
-def _tell(
-    console: Console, publication: Publication, outcome: Outcome, config: Config, *, dry_run: bool
-) -> None:
-    where = f"{config.remote}/{config.branch}"
-    if outcome.reason:
-        console.say(f"covsync: {where} {outcome.reason}")
-        return
-    counts = Counter(change.verb for change in outcome.changes)
-    summary = ", ".join(f"{counts[verb]} {DONE[verb]}" for verb in DONE if counts[verb])
-    if dry_run:
-        console.say(_listing(outcome.changes))
-        console.say(f"covsync: would push {publication.figure()} to {where} (files: {summary})")
-        return
-    tries = f", at try {outcome.attempts}" if outcome.attempts > 1 else ""
-    console.say(f"covsync: pushed {publication.figure()} to {where} (files: {summary}{tries})")
 
 
 def _listing(changes: Iterable[Change]) -> str:

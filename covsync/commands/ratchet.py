@@ -9,6 +9,7 @@ from pathlib import Path
 from covsync import config as configuration
 from covsync.commands import project
 from covsync.commands.basis import Basis, by_basis, stale
+from covsync.commands.clock import Clock
 from covsync.commands.project import Project
 from covsync.console import Console
 from covsync.errors import CovsyncError, NothingToJudgeError
@@ -22,13 +23,20 @@ def ratchet(console: Console, *, step: Fraction, allow_lower: bool) -> int:
 
     0 when they are there; the file's other bytes stay as they are.
     """
+    clock = Clock()
     entered = project.enter({})
-    return by_basis(
+    clock.lap("project")
+    status = by_basis(
         console,
+        clock,
         entered,
         None,
         lambda judged: _raise(console, entered, judged, step=step, allow_lower=allow_lower),
     )
+    clock.lap("floors")
+    for line in clock.lines():
+        console.detail(line)
+    return status
 
 
 def _raise(

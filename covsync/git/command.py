@@ -24,35 +24,18 @@ class Answer(NamedTuple):
         return os.fsdecode(self.output).rstrip("\n")
 
 
-class Question(NamedTuple):
-    """A git command under way."""
-
-    process: subprocess.Popen[bytes]
-
-    def answer(self, stdin: bytes | None = None) -> Answer:
-        """Waits for its end, having given it ``stdin``."""
-        with self.process as process:
-            output, error = process.communicate(stdin)
-        return Answer(process.returncode, output, " ".join(os.fsdecode(error).split()))
-
-
-def begin(folder: Path, *arguments: str) -> Question:
-    """Has git begin with ``git ARGUMENTS`` in ``folder``."""
+def ask(folder: Path, *arguments: str, stdin: bytes = b"") -> Answer:
+    """What ``git ARGUMENTS`` answers in ``folder``, errors on one line and in English."""
     environ = {**os.environ, "LC_ALL": "C", "GIT_OPTIONAL_LOCKS": "0"}
     try:
-        process = subprocess.Popen(  # noqa: S603 - git, with arguments of our own
+        done = subprocess.run(  # noqa: S603 - git, with arguments of our own
             ["git", *arguments],  # noqa: S607 - the user's git is the one to use
             cwd=folder,
             env=environ,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            input=stdin,
+            capture_output=True,
+            check=False,
         )
     except FileNotFoundError:
         raise CovsyncError(*NO_GIT) from None
-    return Question(process)
-
-
-def ask(folder: Path, *arguments: str, stdin: bytes = b"") -> Answer:
-    """What ``git ARGUMENTS`` answers in ``folder``, errors on one line and in English."""
-    return begin(folder, *arguments).answer(stdin)
+    return Answer(done.returncode, done.stdout, " ".join(os.fsdecode(done.stderr).split()))

@@ -5,15 +5,12 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
 
 from covsync.errors import CovsyncError
-from covsync.git.command import Answer, Question, ask, begin
+from covsync.git.command import Answer, ask
 from covsync.git.repository import Repository
 
 FILE_MODES = ("100644", "100755")
-# A regular file in `git ls-files --stage -v`, less those that git is told not to look at.
-LOOKED_AT = "H 100"
 HUNK = re.compile(rb"(?m)^@@ -\S+ \+(\d+)(?:,(\d+))? @@")
 
 
@@ -35,43 +32,6 @@ def blobs(repository: Repository, commit: str | None = None) -> Mapping[str, str
         if words[0] in FILE_MODES and (stages is None or words[2] in stages):
             found[path] = words[at]
     return found
-
-
-class Look(NamedTuple):
-    """What git has begun to find out about the work tree."""
-
-    repository: Repository
-    listing: Question
-    changes: Question
-
-    def blobs(self, paths: Iterable[str]) -> Mapping[str, str]:
-        """The blob that each of the files would be in the index; without those not there.
-
-        As ``blob_ids``, but a file that git knows to be as it is in the index is not read.
-        """
-        listing = _records(_must(self.listing.answer()))
-        changed = set(_records(_must(self.changes.answer())))
-        clean = {}
-        for line in listing:
-            facts, _, path = line.partition("\t")
-            if facts.startswith(LOOKED_AT) and path not in changed:
-                clean[path] = facts.split(" ")[2]
-        found, unknown = {}, []
-        for path in paths:
-            if path in clean:
-                found[path] = clean[path]
-            elif os.path.isfile(os.path.join(self.repository.top, path)):  # noqa: PTH113
-                unknown.append(path)
-        return found | dict(blob_ids(self.repository, unknown)) if unknown else found
-
-
-def look(repository: Repository) -> Look:
-    """Has git look at the work tree as it is from now on."""
-    return Look(
-        repository,
-        begin(repository.top, "ls-files", "--stage", "-v", "-z"),
-        begin(repository.top, "diff-files", "--name-only", "-z"),
-    )
 
 
 def read_blobs(repository: Repository, blobs: Iterable[str]) -> Mapping[str, bytes]:

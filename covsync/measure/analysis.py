@@ -12,7 +12,8 @@ from covsync.measure.kept import Kept
 from covsync.measure.keys import Keys, shown_path
 from covsync.measure.paths import Paths
 from covsync.measure.summary import UnknownFormError
-from covsync.measure.workers import WorkerFailedError, Workers, processors
+from covsync.measure.texts import SIZE
+from covsync.measure.workers import WorkerFailedError, Workers, are_many
 from covsync.model import WorkTree
 
 if TYPE_CHECKING:
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
 
 # A report on few files costs more than its share, one on many keeps the others waiting at the end.
 ENTRIES_AT_ONCE, PAGES_AT_ONCE = 16, 24
-# Fewer are done sooner than another process has started.
-FEW = 24
 META, ENTRIES, PAGES = "meta", "entry", "page"
 
 
@@ -51,7 +50,8 @@ def analyse(
 ) -> Analysis | None:
     """The analysis of the files ``names`` in a loaded ``reporter``, done by ``workers`` if many.
 
-    ``None`` where it has to be of one piece: coverage.py fails, or its reports look unknown.
+    ``None`` where it has to be of one piece: coverage.py fails, its reports look unknown, or the
+    data or the settings have changed meanwhile.
     """
     paths = {name: shown_path(name, tree) for name in names}
     if len(set(paths.values())) < len(paths):
@@ -63,7 +63,7 @@ def analyse(
     result = Result(packing.meta_of(meta), entries, loose) if meta else Result({}, {}, loose)
     from_store = len(result.entries)
     new = Result({}, {}, {})
-    largest_first = sorted(names, key=keys.size_of, reverse=True)
+    largest_first = sorted(names, key=lambda name: _size(name, keys), reverse=True)
     tasks = _tasks(largest_first, paths, result, pages=pages)
     try:
         with contextlib.closing(_done(reporter, tasks, workers)) as done:
@@ -73,7 +73,9 @@ def analyse(
                 new.pages.update(each.pages)
     except (WorkerFailedError, UnknownFormError, OSError, ValueError):
         return None
-    if keys.still_hold(reporter.get_data().data_filename()):
+    if keys.base:
+        if not keys.still_hold(reporter.get_data().data_filename(), tree.folder):
+            return None
         _keep(kept, keys, names, new)
     found = Result(new.meta or result.meta, result.entries | new.entries, result.pages | new.pages)
     ordered = [name for name in _report_order(reporter, names, tree) if found.entries[name]]
@@ -83,6 +85,10 @@ def analyse(
         {paths[name]: found.pages[name] for name in ordered} if pages else None,
         from_store,
     )
+
+
+def _size(name: str, keys: Keys) -> int:
+    return keys.texts[name].state[SIZE] if name in keys.texts else 0
 
 
 def _report_order(reporter: Coverage, names: Iterable[str], tree: WorkTree) -> list[str]:
@@ -104,8 +110,7 @@ def _tasks(
     """What is not known yet, in portions of files that need the same."""
     groups: dict[tuple[bool, bool], list[str]] = {}
     for name in names:
-        without = name in known.entries and not known.entries[name]  # it is not in the report
-        needs = (name not in known.entries, pages and not without and name not in known.pages)
+        needs = (name not in known.entries, pages and name not in known.pages)
         if any(needs):
             groups.setdefault(needs, []).append(name)
     return [
@@ -114,11 +119,6 @@ def _tasks(
         for step in [PAGES_AT_ONCE if needs[1] else ENTRIES_AT_ONCE]
         for start in range(0, len(group), step)
     ]
-
-
-def are_many(files: int) -> bool:
-    """Whether so many files are analysed sooner by other processes, though these have to start."""
-    return files > FEW and processors() > 1
 
 
 def _done(reporter: Coverage, tasks: Sequence[Task], workers: Workers) -> Generator[Result]:
@@ -139,7 +139,7 @@ def _keep(kept: Kept, keys: Keys, names: Sequence[str], new: Result) -> None:
             to_keep = {
                 keys.of_files[name]: content
                 for name, content in contents.items()
-                if keys.still_hold(name)
+                if content and keys.is_of(name)  # what coverage.py left out, it warns of each time
             }
             kept.save(kind, used, to_keep)
     if new.meta and keys.base:

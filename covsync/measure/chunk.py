@@ -45,7 +45,7 @@ def analysed(reporter: Coverage, task: Task, scratch: Path) -> Result:
     if task.entries:
         document = coverage_json(reporter, list(names), scratch)
         meta, files = document["meta"], document["files"]
-        if not set(files) <= set(names.values()) or not adds_up(document, reporter):
+        if not set(files) <= set(names.values()) or not _adds_up(document, reporter):
             raise UnknownFormError
         for name, path in task.names.items():
             entries[name] = packed_entry(files[path]) if path in files else b""
@@ -68,6 +68,9 @@ def coverage_json(reporter: Coverage, names: list[str], scratch: Path) -> dict[s
         document: dict[str, Any] = json.load(stream)
     outfile.unlink()
     del document["meta"]["timestamp"]
+    for entry in document["files"].values():
+        for contexts in entry.get("contexts", {}).values():
+            contexts.sort()  # coverage.py has them in any order
     return document
 
 
@@ -86,7 +89,7 @@ def _encoded_at_once() -> Iterator[None]:
         json.dump = usual
 
 
-def adds_up(document: Mapping[str, Any], reporter: Coverage) -> bool:
+def _adds_up(document: Mapping[str, Any], reporter: Coverage) -> bool:
     """Whether a JSON report's totals are what covsync makes of its files, to the last byte."""
     if not document["files"]:
         return True

@@ -7,25 +7,22 @@ with the file (gone, damaged, locked, read-only), an analysis more is all it cos
 
 from __future__ import annotations
 
-import contextlib
-import os
 import sqlite3
 import zlib
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
-from covsync.measure.store import to_read
+from covsync.measure.sqlite import reading, write
 
 NAME = "analysis-1.sqlite"
-WAIT_SECONDS = 5
 AT_ONCE = 500
-SCHEMA = """
-create table if not exists result (
+SCHEMA = (
+    """create table if not exists result (
     folder text not null, kind text not null, key blob not null, content blob not null,
     checksum integer not null
-);
-create unique index if not exists by_key on result (folder, kind, key);
-"""
+    )""",
+    "create unique index if not exists by_key on result (folder, kind, key)",
+)
 
 
 class Kept:
@@ -51,7 +48,7 @@ class Kept:
             return found
         wanted = list(dict.fromkeys(keys))
         try:
-            with _opened(to_read(self.place / NAME)) as database:
+            with reading(self.place / NAME) as database:
                 for start in range(0, len(wanted), AT_ONCE):
                     some = wanted[start : start + AT_ONCE]
                     marks = ", ".join("?" * len(some))
@@ -66,40 +63,22 @@ class Kept:
                         if zlib.crc32(content) == checksum
                     )
         except (OSError, sqlite3.Error, ValueError, TypeError) as error:
-            self.notes.append(f"cannot read {self.place / NAME}: {error}")
+            self._do_without(f"cannot read {self.place / NAME}: {error}", error)
         return found
 
     def save(self, kind: str, used: Collection[bytes], new: Mapping[bytes, bytes]) -> None:
         """Keeps the ``new`` contents by key, and of the old those whose key was ``used``."""
-        if self.place is None:
-            return
-        try:
-            self.place.mkdir(parents=True, exist_ok=True)
-            try:
-                self._write(self.place / NAME, kind, used, new)
-            except sqlite3.OperationalError:
-                raise
-            except sqlite3.DatabaseError:  # it is damaged: begun anew
-                (self.place / NAME).unlink()
-                self._write(self.place / NAME, kind, used, new)
-        except (OSError, sqlite3.Error) as error:
-            self.notes.append(f"cannot write {self.place / NAME}: {error}")
 
-    def _write(
-        self, file: Path, kind: str, used: Collection[bytes], new: Mapping[bytes, bytes]
-    ) -> None:
-        with _opened(os.fspath(file)) as database:
-            database.execute("pragma synchronous = off")  # what is lost is analysed again
-            database.executescript(SCHEMA)
-            present = {
-                bytes(key)
-                for (key,) in database.execute(
-                    "select key from result where folder = ? and kind = ?", [self.folder, kind]
-                )
-            }
+        def work(database: sqlite3.Connection) -> None:
+            for statement in SCHEMA:
+                database.execute(statement)
+            present = database.execute(
+                "select key from result where folder = ? and kind = ?", [self.folder, kind]
+            )
+            gone = {bytes(key) for (key,) in present}.difference(used, new)
             database.executemany(
                 "delete from result where folder = ? and kind = ? and key = ?",
-                [(self.folder, kind, key) for key in present.difference(used, new)],
+                [(self.folder, kind, key) for key in gone],
             )
             database.executemany(
                 "insert or replace into result values (?, ?, ?, ?, ?)",
@@ -109,9 +88,15 @@ class Kept:
                 ),
             )
 
+        if self.place is None:
+            return
+        try:
+            write(self.place / NAME, work)
+        except (OSError, sqlite3.Error) as error:
+            self._do_without(f"cannot write {self.place / NAME}: {error}", error)
 
-@contextlib.contextmanager
-def _opened(name: str) -> Iterator[sqlite3.Connection]:
-    database = sqlite3.connect(name, uri=name.startswith("file:"), timeout=WAIT_SECONDS)
-    with contextlib.closing(database), database:
-        yield database
+    def _do_without(self, note: str, error: Exception) -> None:
+        """Who found it locked need not wait again."""
+        self.notes.append(note)
+        if "locked" in str(error):
+            self.place = None

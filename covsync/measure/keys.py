@@ -13,17 +13,18 @@ import sqlite3
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
+from covsync import __version__
 from covsync.measure.measured_data import digests
-from covsync.measure.settings import chosen_sections, option
+from covsync.measure.settings import chosen_sections, digest_of_files, option
+from covsync.measure.texts import State, Text, read, state_of
 from covsync.model import WorkTree
 
 if TYPE_CHECKING:
     from coverage import Coverage
 
-# Changes with what covsync keeps of a result, or how.
-FORM = "1"
 # The resolved settings, as plugins and the environment have them; the files' own text is covered
 # besides, with settings that a later coverage.py may bring.
 OPTIONS = (
@@ -40,13 +41,16 @@ WITHOUT_BEARING = ("fail_under", "sort", "show_missing", "format", "data_file", 
 class Keys(NamedTuple):
     """The keys of what was measured.
 
-    ``base`` covers what bears on all files; it is empty where that cannot be told. ``of_files`` are
-    by measured name, and ``states`` those of their sources and of the data when they were read.
+    ``base`` covers what bears on all files; it is empty where that cannot be told. ``of_files`` and
+    ``texts`` are by measured name; ``data`` is the data file's state when it was read, and
+    ``settings`` the digest of coverage.py's configuration files before they were.
     """
 
-    base: bytes
-    of_files: Mapping[str, bytes]
-    states: Mapping[str, tuple[int, ...]]
+    base: bytes = b""
+    of_files: Mapping[str, bytes] = MappingProxyType({})
+    texts: Mapping[str, Text] = MappingProxyType({})
+    data: State = ()
+    settings: str = ""
 
     def fingerprint(self, names: Iterable[str]) -> str | None:
         """Changes whenever the results of the files ``names`` might, ``None`` if none can tell."""
@@ -55,45 +59,50 @@ class Keys(NamedTuple):
             return None
         return hashlib.sha256(self.base + b"".join(sorted(filter(None, keys)))).hexdigest()
 
-    def size_of(self, name: str) -> int:
-        """How large a file was, in bytes; 0 where it has no key."""
-        return self.states[name][1] if name in self.states else 0
+    def still_hold(self, data_file: str, folder: Path) -> bool:
+        """Whether data and settings are what they were when they were read."""
+        return self.data == _state(data_file) and self.settings == digest_of_files(folder)
 
-    def still_hold(self, *files: str) -> bool:
-        """Whether files that were read for the keys are what they were then."""
-        try:
-            return all(_state(file) == self.states[file] for file in files)
-        except (OSError, KeyError):
-            return False
+    def is_of(self, name: str) -> bool:
+        """Whether a source is what it was when it was read."""
+        return name in self.texts and self.texts[name].state == _state(name)
 
 
-def keys(reporter: Coverage, names: Iterable[str], tree: WorkTree) -> Keys:
-    """The keys of the files ``names`` in a loaded ``reporter``. Raises nothing of its own."""
-    data = reporter.get_data()
-    database = data.data_filename()
+def keys(reporter: Coverage, names: Iterable[str], tree: WorkTree, settings: str) -> Keys:
+    """The keys of the files ``names`` in a loaded ``reporter``.
+
+    ``settings`` is the digest of coverage.py's configuration files before it read them. Raises
+    ``CovsyncError`` where they cannot be read.
+    """
+    database = reporter.get_data().data_filename()
     base = _base(reporter)
     try:
-        states = {database: _state(database)}
-        measured = digests(database)
+        data, measured = state_of(database), digests(database)
     except (OSError, sqlite3.Error):
-        return Keys(b"", {}, {})
+        return Keys()
     if not base:
-        return Keys(b"", {}, {})
+        return Keys()
     of_files: dict[str, bytes] = {}
+    texts: dict[str, Text] = {}
     folder = os.path.join(tree.folder, "")
     for name in names:
         if name not in measured or name.endswith((".pyc", ".pyo")):
             continue
         try:
-            state = _state(name)
-            with open(name, "rb", buffering=0) as stream:  # noqa: PTH123 - quick for thousands
-                text = stream.read()
+            text, _ = read(name)
         except (OSError, ValueError):
             continue
-        shown = os.fsencode(name.removeprefix(folder))
-        parts = (base, measured[name], hashlib.sha256(shown).digest(), text)
-        of_files[name], states[name] = hashlib.sha256(b"".join(parts)).digest(), state
-    return Keys(base, of_files, states)
+        facts = (base, measured[name], text.digest, name.removeprefix(folder))
+        told = repr(facts).encode("utf-8", "surrogateescape")
+        of_files[name], texts[name] = hashlib.sha256(told).digest(), text
+    return Keys(base, of_files, texts, data, settings)
+
+
+def _state(path: str) -> State | None:
+    try:
+        return state_of(path)
+    except OSError:
+        return None
 
 
 def shown_path(name: str, tree: WorkTree) -> str:
@@ -111,7 +120,7 @@ def _base(reporter: Coverage) -> bytes:
         for section, values in chosen_sections().items()
     }
     told = (
-        *(FORM, versions(), sorted(sections.items()), code, _style_sheet(reporter)),
+        *(__version__, versions(), sorted(sections.items()), code, _style_sheet(reporter)),
         reporter.get_data().has_arcs(),
         [option(reporter, name) for name in OPTIONS],
     )
@@ -150,8 +159,3 @@ def _style_sheet(reporter: Coverage) -> str:
         return hashlib.sha256(Path(str(path)).read_bytes()).hexdigest() if path else ""
     except OSError:
         return "none"
-
-
-def _state(name: str) -> tuple[int, ...]:
-    found = os.stat(name)  # noqa: PTH116 - as above
-    return (found.st_mtime_ns, found.st_size, found.st_ino)

@@ -17,66 +17,80 @@ from covsync.measure import settings
 from covsync.measure.kept import Kept
 from covsync.measure.settings import Settings
 from covsync.measure.snapshot import digest
-from covsync.model import Report, ReportStyle, Totals
+from covsync.measure.texts import Text
+from covsync.model import ReportStyle, Totals
 
 REPORT, SETTINGS, NEWEST = "report", "settings", b"newest"
 
 
-class Known(NamedTuple):
-    """What was reported: each file's totals by its path from the repository's top level.
+class MadeOf(NamedTuple):
+    """Digests of the data, of the settings' files, and of what else an analysis depends on."""
 
-    ``blobs`` are the files' texts by the same path. ``fail_under`` is coverage.py's own floor.
+    data: str
+    settings: str
+    versions: str
+
+    @classmethod
+    def now(cls, data_file: Path, folder: Path) -> MadeOf:
+        """What a report would be made of now, texts aside."""
+        return cls(digest(data_file), settings.digest_of_files(folder), settings.analysed_by())
+
+
+class Known(NamedTuple):
+    """What was reported, by path from the repository's top level.
+
+    ``texts`` are those of all measured files, ``totals`` of the reported ones. ``fail_under`` is
+    coverage.py's own floor. The ``data_file`` was ``named`` so; ``None``: coverage.py's own choice.
     """
 
+    named: str | None
     data_file: str
+    made_of: MadeOf
     has_branches: bool
     style: ReportStyle
     fail_under: Fraction | None
-    blobs: Mapping[str, str]
+    texts: Mapping[str, Text]
     totals: Mapping[str, Totals]
 
+    def still_holds(self, data_file: Path | None, folder: Path, top: Path) -> bool:
+        """Whether a report on the data file (``None``: coverage.py's own) would be the same."""
+        if self.named != (None if data_file is None else os.fspath(data_file)):
+            return False
+        if MadeOf.now(data_file or Path(self.data_file), folder) != self.made_of:
+            return False
+        paths = {os.path.join(top, path): text for path, text in self.texts.items()}
+        folders = {os.path.dirname(path) for path in paths}  # noqa: PTH120 - thousands
+        # A folder that has become a link may lead out of the repository.
+        return all(os.path.realpath(each) == each for each in folders) and all(
+            text.is_still_in(path) for path, text in paths.items()
+        )
 
-def load(kept: Kept, data_file: Path | None, folder: Path) -> Known | None:
-    """What is known of the data file, ``None``: of the one it was made of.
 
-    Nothing where data, settings or versions are other ones; the texts are not looked at.
-    """
+def load(kept: Kept) -> Known | None:
+    """The newest report, ``None`` where there is none."""
     content = kept.load(REPORT, [NEWEST]).get(NEWEST)
     try:
-        path, made_of, has_branches, style, fail_under, files = json.loads(content or b"null")
-        if tuple(made_of) != _made_of(data_file or Path(path), folder):
-            return None
-        return Known(
-            data_file=path,
-            has_branches=has_branches,
-            style=ReportStyle(*style),
+        known = Known(**json.loads(content or b"null"))
+        fail_under = known.fail_under
+        return known._replace(
+            made_of=MadeOf(*known.made_of),
+            style=ReportStyle(*known.style),
             fail_under=None if fail_under is None else Fraction(fail_under),
-            blobs={name: blob for name, blob, _ in files},
-            totals={name: Totals(*counts) for name, _, counts in files},
+            texts={
+                path: Text(digest, tuple(state), read_at)
+                for path, (digest, state, read_at) in known.texts.items()
+            },
+            totals={path: Totals(*counts) for path, counts in known.totals.items()},
         )
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, AttributeError):
         return None
 
 
-def save(
-    kept: Kept,
-    report: Report,
-    fail_under: Fraction | None,
-    data_file: Path,
-    folder: Path,
-    blobs: Mapping[str, str],
-) -> None:
-    """Keeps a report; ``blobs`` are its files' texts by path from the top, in the same order."""
-    files = [
-        (name, blob, file.totals)
-        for (name, blob), file in zip(blobs.items(), report.files, strict=True)
-    ]
-    floor = None if fail_under is None else str(fail_under)
-    known = (
-        *(os.fspath(data_file), _made_of(data_file, folder)),
-        *(report.has_branches, report.style, floor, files),
-    )
-    kept.save(REPORT, [NEWEST], {NEWEST: json.dumps(known).encode()})
+def save(kept: Kept, known: Known) -> None:
+    """Keeps a report as the newest."""
+    floor = None if known.fail_under is None else str(known.fail_under)
+    told = {**known._asdict(), "fail_under": floor}
+    kept.save(REPORT, [NEWEST], {NEWEST: json.dumps(told).encode()})
 
 
 def settings_of(kept: Kept, folder: Path) -> Settings:
@@ -91,7 +105,3 @@ def settings_of(kept: Kept, folder: Path) -> Settings:
     told = (now.bearing, now.exclusions, str(now.fail_under))
     kept.save(SETTINGS, [key], {key: json.dumps(told).encode()})
     return now
-
-
-def _made_of(data_file: Path, folder: Path) -> tuple[str, ...]:
-    return digest(data_file), settings.digest_of_files(folder), settings.analysed_by()

@@ -35,10 +35,12 @@ def digests(data_file: str) -> dict[str, bytes]:
         told = defaultdict(list)
         for query in (LINES, ARCS):
             for file, context, *facts in database.execute(query):
-                told[file].append((contexts[context], facts))
+                told[file].append((contexts.get(context), facts))
         traced = dict(database.execute(TRACERS))
     return {
-        name: hashlib.sha256(repr(sorted(told[file])).encode("utf-8", "surrogateescape")).digest()
+        name: hashlib.sha256(
+            repr(sorted(told[file], key=repr)).encode("utf-8", "surrogateescape")
+        ).digest()
         for file, name in files.items()
         if name not in traced
     }

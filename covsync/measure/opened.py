@@ -6,13 +6,13 @@ import contextlib
 import hashlib
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from covsync.errors import NoDataError
 from covsync.measure import data_file, measured_data, packing, placing
-from covsync.measure.analysis import Analysis, analyse, are_many
+from covsync.measure.analysis import Analysis, analyse
 from covsync.measure.chunk import coverage_json
 from covsync.measure.coverage_json import report_from_json, report_from_summaries, unpacked
 from covsync.measure.data_file import HOW_TO_MEASURE
@@ -21,15 +21,17 @@ from covsync.measure.kept import Kept
 from covsync.measure.keys import Keys
 from covsync.measure.keys import keys as keys_of
 from covsync.measure.measurement import Measurement
+from covsync.measure.paths import Paths
 from covsync.measure.report_settings import (
     contexts_are_harmless,
     fail_under,
     omitted,
     style_of,
 )
-from covsync.measure.settings import option
+from covsync.measure.settings import digest_of_files, option
 from covsync.measure.summary import UnknownFormError, summed
-from covsync.measure.workers import WorkerFailedError, Workers
+from covsync.measure.texts import Text
+from covsync.measure.workers import WorkerFailedError, Workers, are_many
 from covsync.model import CoverageJson, Report, ReportStyle, WorkTree
 from covsync.temporary import temporary_folder
 
@@ -75,8 +77,16 @@ class Opened(NamedTuple):
             and not option(self.configured, "run:plugins")
             and not self.warnings
             and self.keys.fingerprint(self.names) is not None
-            and self.keys.still_hold(*self.keys.states)
+            and self.keys.still_hold(self.reporter.get_data().data_filename(), self.tree.folder)
+            and all(map(self.keys.is_of, self.names))
         )
+
+    def texts(self) -> Mapping[str, Text]:
+        """What the sources held, by path from the repository's top level."""
+        paths, top = Paths(self.tree), os.path.join(self.tree.top, "")
+        return {
+            paths.by_name(name).removeprefix(top): text for name, text in self.keys.texts.items()
+        }
 
     def measurement(self, *, pages: bool = False) -> Measurement:
         """The measurement, made now; with ``pages`` what it takes for an HTML report is too.
@@ -160,16 +170,17 @@ def opened(
         sys.path.append(str(tree.folder))  # a project may keep its plugins beside its settings
     with temporary_folder() as scratch, contextlib.closing(Workers(scratch)) as workers:
         likely = wanted or Path(os.environ.get("COVERAGE_FILE") or ".coverage")
-        if eager and kept.is_empty() and are_many(measured_data.count(likely)):
+        if eager and kept.is_empty() and are_many(files := measured_data.count(likely)):
             with contextlib.suppress(WorkerFailedError):  # it will be told if they are needed
-                workers.start()  # they load coverage.py while it is loaded here
+                workers.start(files)  # they load coverage.py while it is loaded here
         from coverage import Coverage
 
         said: list[str] = []
         with explained_with_warnings(tree, said):
+            as_configured = digest_of_files(tree.folder)
             configured = Coverage(data_file=os.fspath(wanted)) if wanted else Coverage()
             path = Path(str(configured.get_option("run:data_file")))
-            reporter, names, document, keys = None, [], {}, Keys(b"", {}, {})
+            reporter, names, document, keys = None, [], {}, Keys()
             if data_file.recognise(path) is data_file.Kind.JSON:
                 configured = Coverage(data_file=None)
                 configured.get_data()  # lets plugins configure it, as a floor may come from one
@@ -184,7 +195,7 @@ def opened(
                 placing.refuse_missing_plugins(reporter, names)
                 if not names:
                     raise NoDataError(f"{path} holds no measured files", HOW_TO_MEASURE)
-                keys = keys_of(reporter, names, tree)
+                keys = keys_of(reporter, names, tree, as_configured)
             found = Opened(
                 *(configured, reporter, document, tuple(names), path, tree),
                 *(kept, keys, scratch, workers, said),

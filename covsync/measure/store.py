@@ -11,7 +11,6 @@ of a file are read when they are asked for.
 from __future__ import annotations
 
 import contextlib
-import os
 import sqlite3
 import zlib
 from collections.abc import Iterator
@@ -20,24 +19,24 @@ from pathlib import Path
 
 from covsync.errors import CovsyncError
 from covsync.measure import stored
+from covsync.measure.sqlite import reading, write
 from covsync.model import Lines, MeasuredFile, Snapshot, Totals
 
 NAME = "store-2.sqlite"
 NAMES = "store-*.sqlite"
-WAIT_SECONDS = 5
-SCHEMA = """
-create table if not exists snapshot (folder text primary key, facts text not null);
-create table if not exists file (
+SCHEMA = (
+    "create table if not exists snapshot (folder text primary key, facts text not null)",
+    """create table if not exists file (
     folder text not null, path text not null, blob text not null,
     statements integer not null, missing integer not null, excluded integer not null,
     branches integer not null, partial_branches integer not null,
     missing_branches integer not null, primary key (folder, path)
-) without rowid;
-create table if not exists detail (
+    ) without rowid""",
+    """create table if not exists detail (
     folder text not null, path text not null, lines blob not null, text blob,
     primary key (folder, path)
-);
-"""
+    )""",
+)
 
 
 class DamagedError(Exception):
@@ -51,14 +50,7 @@ def save(place: Path, folder: str, snapshot: Snapshot) -> None:
     can be written.
     """
     try:
-        place.mkdir(parents=True, exist_ok=True)
-        try:
-            _write(place / NAME, folder, snapshot)
-        except sqlite3.OperationalError:
-            raise
-        except sqlite3.DatabaseError:
-            (place / NAME).unlink()
-            _write(place / NAME, folder, snapshot)
+        write(place / NAME, lambda database: _write(database, folder, snapshot))
     except (OSError, sqlite3.Error) as error:
         raise CovsyncError(
             f"cannot record in {place / NAME}: {error}",
@@ -75,7 +67,7 @@ def opened(place: Path, folder: str) -> Iterator[Snapshot | None]:
     """
     with contextlib.ExitStack() as stack:
         try:
-            database = stack.enter_context(_connected(to_read(place / NAME)))
+            database = stack.enter_context(reading(place / NAME))
             database.execute("begin")
             snapshot = _read(database, folder)
         except (sqlite3.Error, ValueError, TypeError, KeyError):
@@ -93,42 +85,25 @@ def newer_of_other_versions(place: Path) -> list[str]:
     return sorted(name for name, at in written.items() if at > ours)
 
 
-@contextlib.contextmanager
-def _connected(name: str) -> Iterator[sqlite3.Connection]:
-    database = sqlite3.connect(
-        name, uri=name.startswith("file:"), timeout=WAIT_SECONDS, isolation_level=None
+def _write(database: sqlite3.Connection, folder: str, snapshot: Snapshot) -> None:
+    for table in SCHEMA:
+        database.execute(table)
+    database.execute("delete from file where folder = ?", [folder])
+    database.execute("delete from detail where folder = ?", [folder])
+    database.execute(
+        "insert or replace into snapshot values (?, ?)", [folder, stored.facts(snapshot)]
     )
-    with contextlib.closing(database):
-        yield database
-
-
-def to_read(path: Path) -> str:
-    """A file's URI for SQLite; pathlib's would load urllib."""
-    escaped = str(path).replace("%", "%25").replace("?", "%3f").replace("#", "%23")
-    return f"file:{escaped}?mode=ro"
-
-
-def _write(path: Path, folder: str, snapshot: Snapshot) -> None:
-    with _connected(os.fspath(path)) as database:
-        database.executescript(SCHEMA)
-        database.execute("begin immediate")
-        database.execute("delete from file where folder = ?", [folder])
-        database.execute("delete from detail where folder = ?", [folder])
-        database.execute(
-            "insert or replace into snapshot values (?, ?)", [folder, stored.facts(snapshot)]
-        )
-        database.executemany(
-            "insert into file values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            ((folder, path, file.blob, *file.totals) for path, file in snapshot.files.items()),
-        )
-        database.executemany(
-            "insert into detail values (?, ?, ?, ?)",
-            (
-                (folder, path, stored.packed(file.lines), stored.compressed(file.text))
-                for path, file in snapshot.files.items()
-            ),
-        )
-        database.execute("commit")
+    database.executemany(
+        "insert into file values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        ((folder, path, file.blob, *file.totals) for path, file in snapshot.files.items()),
+    )
+    database.executemany(
+        "insert into detail values (?, ?, ?, ?)",
+        (
+            (folder, path, stored.packed(file.lines), stored.compressed(file.text))
+            for path, file in snapshot.files.items()
+        ),
+    )
 
 
 def _read(database: sqlite3.Connection, folder: str) -> Snapshot | None:

@@ -69,10 +69,12 @@ def _loaded(data_file: str) -> Coverage | None:
     try:
         from coverage import Coverage
 
-        reporter = Coverage(data_file=data_file)
-        if reporter.get_option("paths"):
-            reporter.set_option("paths", {})  # the data is mapped already
-        reporter.load()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the other process is warned of the same
+            reporter = Coverage(data_file=data_file)
+            if reporter.get_option("paths"):
+                reporter.set_option("paths", {})  # the data is mapped already
+            reporter.load()
     except (Exception, SystemExit):  # noqa: BLE001 - the parent finds and tells the reason
         return None
     gc.freeze()

@@ -16,9 +16,18 @@ from typing import IO, cast
 from covsync.measure.chunk import Result, Task
 from covsync.measure.worker import MEASURING, START
 
+# Fewer files are done sooner than another process has started; more processes help little.
+FEW, MOST = 24, 16
+FILES_EACH = 16
+
 
 class WorkerFailedError(Exception):
     """A task could not be done; done again in this process, it will tell why."""
+
+
+def are_many(files: int) -> bool:
+    """Whether so many files are analysed sooner by other processes, though these have to start."""
+    return files > FEW and processors() > 1
 
 
 def processors() -> int:
@@ -39,21 +48,26 @@ class Workers:
         self.scratch = scratch
         self._started: list[subprocess.Popen[bytes]] = []
 
-    def start(self) -> None:
-        """Has the processes load coverage.py, unless they did. Raises ``WorkerFailedError``."""
+    def start(self, files: int) -> None:
+        """Has processes for so many files load coverage.py, unless they did.
+
+        Raises ``WorkerFailedError``.
+        """
         environ = {key: value for key, value in os.environ.items() if key not in MEASURING}
-        path = "\n".join(sys.path)
-        for number in range(0 if self._started else processors()):
+        path = "\n".join(each for each in sys.path if isinstance(each, str))
+        alike = ["-O"] * sys.flags.optimize + ["-B"] * sys.dont_write_bytecode
+        wanted = min(processors(), MOST, -(-files // FILES_EACH))
+        for number in range(0 if self._started else wanted):
             own = self.scratch / f"worker-{number}"
             try:
                 own.mkdir()
                 process = subprocess.Popen(  # noqa: S603 - this very Python
-                    [sys.executable, "-I", "-c", START, path, os.fspath(own)],
+                    [sys.executable, *alike, "-I", "-c", START, path, os.fspath(own)],
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     env=environ,
                 )
-            except OSError as error:
+            except (OSError, TypeError, ValueError) as error:
                 raise WorkerFailedError from error
             self._started.append(process)
 
@@ -62,7 +76,7 @@ class Workers:
 
         To be asked for once, as a process reads one data file.
         """
-        self.start()
+        self.start(sum(len(task.names) for task in tasks))
         waiting = list(reversed(tasks))
         with selectors.DefaultSelector() as selector:
             for process in self._started[: len(tasks)]:

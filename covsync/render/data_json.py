@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from datetime import datetime, timezone
 
 from covsync.model import CoverageJson, Report, Source
-from covsync.render.stamp import stamped
+from covsync.render.stamp import own_part, stamped
 
 SCHEMA = 1
 COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
@@ -60,7 +60,7 @@ def _text(value: object) -> str:
 def source_of(text: bytes | None) -> Source | None:
     """The commit a published ``data.json`` was made from, ``None`` if covsync did not make it."""
     try:
-        stamp = json.loads(text or b"")["covsync"]
+        stamp = own_part(text)[1] or json.loads(text or b"")["covsync"]
         at = datetime.fromisoformat(stamp["committed_at"].replace("Z", "+00:00"))
         source = Source(stamp["commit"], int(at.timestamp()))
         known = COMMIT.fullmatch(source.commit) and source.committed_at >= 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from typing import Any
 
 KEY = b', "covsync": '
 
@@ -30,18 +31,18 @@ def stamped(head: bytes, own: Mapping[str, object]) -> bytes:
 
 def fingerprint_of(data: bytes | None) -> str | None:
     """The fingerprint that a published ``data.json`` tells, ``None`` where it tells none."""
-    told = _own(data)[1].get("fingerprint")
+    told = own_part(data)[1].get("fingerprint")
     return told if isinstance(told, str) else None
 
 
 def is_intact(data: bytes | None, blobs: Mapping[str, str]) -> bool:
     """Whether a published ``data.json`` and the files beside it are what covsync made."""
-    head, own = _own(data)
+    head, own = own_part(data)
     expected = stamp(fingerprint_of(data), head, blobs)
     return bool(expected) and all(own.get(key) == value for key, value in expected.items())
 
 
-def _own(data: bytes | None) -> tuple[bytes, Mapping[str, object]]:
+def own_part(data: bytes | None) -> tuple[bytes, Mapping[str, Any]]:
     """A ``data.json`` up to covsync's own part, and that; read without the megabytes before."""
     head, _, tail = (data or b"").rpartition(KEY)
     try:

@@ -1,0 +1,51 @@
+"""covsync's own SQLite files: to be read whatever becomes of them, begun anew where damaged."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+WAIT_SECONDS = 5
+# What a new file would not mend, in SQLite's words.
+LASTING = ("locked", "busy", "readonly", "full", "unable to open", "I/O error")
+
+
+@contextlib.contextmanager
+def reading(file: Path) -> Iterator[sqlite3.Connection]:
+    """A connection that writes nothing; others wait with writing once it has begun to read."""
+    # pathlib's URI would load urllib.
+    escaped = str(file).replace("%", "%25").replace("?", "%3f").replace("#", "%23")
+    with _connected(f"file:{escaped}?mode=ro", is_uri=True) as database:
+        yield database
+
+
+def write(file: Path, work: Callable[[sqlite3.Connection], None]) -> None:
+    """Does ``work`` in one transaction on a file, which is begun anew where that cannot be.
+
+    Raises ``OSError`` or ``sqlite3.Error`` where nothing can be written.
+    """
+    file.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        _transact(file, work)
+    except sqlite3.DatabaseError as error:
+        if any(word in str(error) for word in LASTING):
+            raise
+        file.unlink()
+        _transact(file, work)
+
+
+def _transact(file: Path, work: Callable[[sqlite3.Connection], None]) -> None:
+    with _connected(os.fspath(file), is_uri=False) as database:
+        database.execute("begin immediate")
+        work(database)
+        database.execute("commit")
+
+
+@contextlib.contextmanager
+def _connected(name: str, *, is_uri: bool) -> Iterator[sqlite3.Connection]:
+    database = sqlite3.connect(name, uri=is_uri, timeout=WAIT_SECONDS, isolation_level=None)
+    with contextlib.closing(database):
+        yield database
