@@ -17,13 +17,14 @@ from coverage import Coverage, CoverageData
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from covsync.measure.kept import Kept
+from covsync.measure.analysis.kept import Kept
 from covsync.measure.measurement import Measurement
 from covsync.measure.opened import opened
 from covsync.measure.pages.report import html_pages
 from covsync.measure.pages.source import timeless
 from covsync.model import Lines, Totals, WorkTree
 
+WORKERS = "covsync.measure.analysis.workers"
 NAMES = ("a.py", "b.py", "c.py")
 STATEMENTS = (
     "x = 1",
@@ -42,7 +43,8 @@ LAST_LINE = 12
 class State:
     """A project at one moment: its sources, which lines and arcs ran, its settings and its tools.
 
-    ``versions`` are those that results are kept by, where they are not the real ones.
+    ``versions`` are those that results are kept by, where they are not the real ones; ``by_many``
+    processes its files are analysed.
     """
 
     texts: tuple[str, ...]
@@ -52,6 +54,7 @@ class State:
     exclude_also: str
     skip_covered: bool
     versions: tuple[str, str] | None
+    by_many: bool
 
 
 sources = st.lists(st.sampled_from(STATEMENTS), max_size=4).map(
@@ -67,6 +70,7 @@ states = st.builds(
     st.sampled_from(["", "y = 2", "def f"]),
     st.booleans(),
     st.sampled_from([None, ("7.99", "3.13"), ("7.99", "3.99")]),
+    st.booleans(),
 )
 
 
@@ -117,7 +121,7 @@ def pretended(versions: tuple[str, str] | None) -> AbstractContextManager[object
     """For a while covsync takes coverage.py and Python for others, which results do not tell."""
     if versions is None:
         return nullcontext()
-    return patch("covsync.measure.keys.versions", lambda: versions)
+    return patch("covsync.measure.analysis.keys.versions", lambda: versions)
 
 
 def told(folder: Path, kept: Path) -> tuple[Measurement, dict[str, bytes], str | None]:
@@ -167,7 +171,8 @@ def test_warm_cold_and_coverage_py_agree(history: list[State]) -> None:
         with entered(project):
             for number, state in enumerate(history):
                 bring_about(state, project)
-                with pretended(state.versions):
+                few = 0 if state.by_many else 24
+                with pretended(state.versions), patch(f"{WORKERS}.FEW", few):
                     warm, warm_pages, fingerprint = told(project, kept)
                     cold, cold_pages, again = told(project, folder / f"cold-{number}")
                 own, own_pages = of_coverage_py(project)

@@ -22,7 +22,7 @@ from covsync.git.address import Address
 from covsync.git.command import Answer
 from covsync.git.hosting import links, web_address
 from covsync.git.refusal import refusal
-from covsync.measure.coverage_json import report_from_json, unpacked
+from covsync.measure.coverage_json import in_parts, report_from_json
 from covsync.measure.paths import Paths, place
 from covsync.model import ReportStyle, Totals, WorkTree
 
@@ -268,7 +268,7 @@ def test_a_report_is_consistent_or_refused(
         if isinstance(parent, dict) or (isinstance(parent, list) and last in range(len(parent))):
             parent[last] = data.draw(JSON | st.integers(-1, 4) | st.lists(st.integers(0, 4)))
     try:
-        report = report_from_json(unpacked(document), ReportStyle(), ())
+        report = report_from_json(in_parts(document), ReportStyle(), ())
     except CovsyncError as error:
         one_line(error)
         return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import sqlite3
 import sys
@@ -270,17 +271,50 @@ def test_warm_and_cold_agree(
         assert round(told["percent_covered"], 4) == float(own)
 
 
+SEES_COVERAGE = (
+    "import sys\nfrom covsync.cli import main\nmain(['check'])\nprint('coverage' in sys.modules)"
+)
+
+
+def test_what_is_known_takes_no_coverage_py(known: Checkout) -> None:
+    said = run([sys.executable, "-c", SEES_COVERAGE], known.folder, known.env).out
+    assert said.splitlines() == [
+        "covsync: coverage is 75% (unverified), its floor held",
+        "False",
+    ]
+
+
+def phases(checkout: Checkout, *command: str) -> list[str]:
+    """What the time went to, as the last lines have it."""
+    said = checkout.covsync(*command, "--verbose").err.splitlines()
+    found = [re.fullmatch(r"covsync: +\d+\.\d{3} s  (.*)", line) for line in said]
+    first = next(at for at, match in enumerate(found) if match)
+    assert all(found[first:])
+    return [match[1] for match in found if match]
+
+
+def test_verbose_ends_with_where_the_time_went(known: Checkout) -> None:
+    assert phases(known, "check") == ["project", "known report", "judging"]
+    assert phases(known, "check", "--fail-under=90") == [
+        *("project", "known report", "judging", "analysis, for the lines", "judging")
+    ]
+    assert phases(known, "record") == ["project", "analysis"]
+    assert phases(known, "check") == ["project", "snapshot", "judging"]
+    known.write({".covsync.yaml": "fail_under: 70\n"})
+    assert phases(known, "ratchet") == ["project", "snapshot", "floors"]
+    pushed = ["data", "data branch", "analysis (1 of 1 files from the store)", "pages"]
+    assert phases(known, "push") == [*pushed, "publishing"]
+    assert phases(known, "push") == ["data", "data branch", "publishing"]
+
+
 def test_settings_that_bear_on_nothing_are_looked_at_once(known: Checkout) -> None:
     """An edit of pyproject.toml that changes nothing for coverage.py costs one look at it."""
     known.write({"pyproject.toml": SETTINGS + '[project]\nversion = "2"\n'})
     assert known.covsync("run", "test_shapes.py").status == 0
     known.write({"pyproject.toml": SETTINGS + '[project]\nversion = "3"\n'})
     known.git("add", "--all")
-    script = (
-        "import sys\nfrom covsync.cli import main\n"
-        "main(['check'])\nprint('coverage' in sys.modules)"
-    )
-    said = [run([sys.executable, "-c", script], known.folder, known.env).out for _ in range(3)]
+    command = [sys.executable, "-c", SEES_COVERAGE]
+    said = [run(command, known.folder, known.env).out for _ in range(3)]
     assert [each.splitlines()[1] for each in said] == ["True", "False", "False"]
     assert {each.splitlines()[0] for each in said} == {"covsync: coverage is 75%, its floor held"}
     known.env["FLOOR"] = "76"

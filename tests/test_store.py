@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import sqlite3
 import subprocess
@@ -13,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import BRANCHES, SHAPES, SHAPES_TEST, Checkout, run
+from conftest import BRANCHES, SHAPES, SHAPES_TEST, Checkout, run, with_read_only
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -51,14 +50,7 @@ def test_a_store_in_which_bytes_were_zeroed_changes_no_answer(recorded: Checkout
 
 
 def test_a_store_that_is_read_only_is_read(recorded: Checkout) -> None:
-    """Root may write where it is not allowed to, but not on a disk that is mounted read-only."""
-    place = str(store_of(recorded).parent)
-    typed = "covsync check; covsync record"
-    if os.geteuid() == 0:
-        read_only = 'mount --bind "$0" "$0" && mount -o remount,bind,ro "$0"'
-        command = ["unshare", "--mount", "sh", "-c", f"{read_only}; {typed}", place]
-    else:
-        command = ["sh", "-c", f'chmod 500 "$0"; {typed}; chmod 700 "$0"', place]
+    command = with_read_only(store_of(recorded).parent, "covsync check; covsync record")
     ended = run(command, recorded.folder)
     assert ended.out == VERIFIED
     assert "cannot record in" in ended.err
@@ -121,7 +113,7 @@ def test_many_may_record_and_check_at_once(recorded: Checkout) -> None:
 EAGERLY = """\
 import contextlib, sys
 from covsync.cli import main
-from covsync.measure import store
+from covsync.measure.snapshots import store
 
 lazily = store.opened
 

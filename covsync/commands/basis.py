@@ -16,9 +16,11 @@ from covsync.console import Console
 from covsync.errors import NothingToJudgeError
 from covsync.gate.committed import changed, committed, origins
 from covsync.git import index
-from covsync.measure import known, settings, snapshot, store
-from covsync.measure.kept import Kept
-from covsync.measure.known import Known, MadeOf
+from covsync.measure import settings
+from covsync.measure.analysis import known
+from covsync.measure.analysis.kept import Kept
+from covsync.measure.analysis.known import Known, MadeOf
+from covsync.measure.snapshots import snapshot, store
 from covsync.model import FileReport, Lines, Report, Snapshot, Totals
 from covsync.render.verdict import stale_text
 

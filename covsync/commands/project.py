@@ -13,7 +13,7 @@ from covsync.config import Config
 from covsync.console import Console
 from covsync.errors import CovsyncError, PublicationError
 from covsync.git.repository import Repository
-from covsync.measure.kept import Kept
+from covsync.measure.analysis.kept import Kept
 from covsync.model import WorkTree
 
 if TYPE_CHECKING:

@@ -22,8 +22,8 @@ from covsync.errors import CovsyncError, NothingToJudgeError, PublicationError
 from covsync.git import data_branch, hosting
 from covsync.git.data_branch import Change, NothingToDo, Proposal, Tip
 from covsync.git.repository import check_branch
+from covsync.measure.analysis.kept import Kept
 from covsync.measure.data_file import Kind, recognise
-from covsync.measure.kept import Kept
 from covsync.measure.opened import Opened, opened
 from covsync.measure.pages.report import html_pages
 from covsync.model import Links, Report, Source, shown_name
@@ -137,7 +137,7 @@ class _Work(NamedTuple):
             coverage_path=self.entered.coverage_path,
             config=config,
             total_floor=own_floor if config.fail_under is None else config.fail_under,
-            fingerprint=fingerprint,
+            fingerprint=fingerprint if self.found.is_unchanged() else None,
             object_format=self.entered.repository.object_format(),
         )
 

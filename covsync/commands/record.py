@@ -10,9 +10,9 @@ from covsync.commands.project import Project
 from covsync.console import Console
 from covsync.errors import NothingToJudgeError
 from covsync.git import index
-from covsync.measure import snapshot, store
 from covsync.measure.measurement import Measurement
 from covsync.measure.opened import measured
+from covsync.measure.snapshots import snapshot, store
 from covsync.model import Snapshot
 
 

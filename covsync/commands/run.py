@@ -14,7 +14,7 @@ from covsync.commands import project
 from covsync.commands.record import record_entered
 from covsync.console import Console
 from covsync.errors import CovsyncError, NothingToJudgeError
-from covsync.measure import settings
+from covsync.measure import run_settings, settings
 from covsync.temporary import temporary_folder
 
 KILLED = 128
@@ -55,7 +55,7 @@ def _measure(
     """Runs the program ``here``, each of its processes with a data file beside ``data``."""
     data.parent.mkdir()
     rcfile = scratch / "coveragerc"
-    settings.write_for_all_processes(rcfile)
+    run_settings.write_for_all_processes(rcfile)
     starter = _starter(scratch)
     paths = [os.fspath(starter)] if starter else []
     paths += [environ["PYTHONPATH"]] if environ.get("PYTHONPATH") else []

@@ -35,7 +35,7 @@ class MalformedError(CovsyncError):
         )
 
 
-def unpacked(document: object) -> CoverageJson:
+def in_parts(document: object) -> CoverageJson:
     """A whole document, such as a file's content, in parts. Raises ``MalformedError``."""
     whole = _mapping(document, "the document")
     _has_branches(whole)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import sqlite3
 from enum import Enum
 from pathlib import Path
@@ -12,6 +13,7 @@ from covsync.errors import CovsyncError, NoDataError, NothingToJudgeError
 HOW_TO_MEASURE = "Run the tests under coverage.py first, for example: coverage run -m pytest"
 SQLITE_HEADER = b"SQLite format 3\x00"
 SHOWN_SHARDS = 3
+CHUNK = 1 << 18
 
 
 class Kind(Enum):
@@ -49,6 +51,18 @@ def recognise(path: Path) -> Kind:
         f"{path} is neither coverage.py's data nor a `coverage json` report",
         "Delete it and run the tests under coverage.py again, or name another with --data-file.",
     )
+
+
+def digest(data_file: Path) -> str:
+    """The SHA-256 of a data file, empty where there is none."""
+    found = hashlib.sha256()
+    try:
+        with data_file.open("rb") as stream:
+            while chunk := stream.read(CHUNK):
+                found.update(chunk)
+    except OSError:
+        return ""
+    return found.hexdigest()
 
 
 def _refuse_other_databases(path: Path) -> None:

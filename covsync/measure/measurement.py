@@ -7,7 +7,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from covsync.measure.keys import shown_path
+from covsync.measure.paths import shown_path
 from covsync.model import Report, WorkTree
 
 if TYPE_CHECKING:

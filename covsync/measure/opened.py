@@ -11,15 +11,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from covsync.errors import NoDataError
-from covsync.measure import data_file, measured_data, packing, placing
-from covsync.measure.analysis import Analysis, analyse
-from covsync.measure.chunk import coverage_json
-from covsync.measure.coverage_json import report_from_json, report_from_summaries, unpacked
+from covsync.measure import data_file, measured_data, placing
+from covsync.measure.analysis import packing
+from covsync.measure.analysis.files import Analysis, analyse
+from covsync.measure.analysis.kept import Kept
+from covsync.measure.analysis.keys import Keys
+from covsync.measure.analysis.keys import keys as keys_of
+from covsync.measure.analysis.summary import UnknownFormError, summed
+from covsync.measure.analysis.task import coverage_json
+from covsync.measure.analysis.texts import Text
+from covsync.measure.analysis.workers import WorkerFailedError, Workers, are_many
+from covsync.measure.coverage_json import in_parts, report_from_json, report_from_summaries
 from covsync.measure.data_file import HOW_TO_MEASURE
 from covsync.measure.failures import explained_with_warnings
-from covsync.measure.kept import Kept
-from covsync.measure.keys import Keys
-from covsync.measure.keys import keys as keys_of
 from covsync.measure.measurement import Measurement
 from covsync.measure.paths import Paths
 from covsync.measure.report_settings import (
@@ -29,9 +33,6 @@ from covsync.measure.report_settings import (
     style_of,
 )
 from covsync.measure.settings import digest_of_files, option
-from covsync.measure.summary import UnknownFormError, summed
-from covsync.measure.texts import Text
-from covsync.measure.workers import WorkerFailedError, Workers, are_many
 from covsync.model import CoverageJson, Report, ReportStyle, WorkTree
 from covsync.temporary import temporary_folder
 
@@ -76,6 +77,13 @@ class Opened(NamedTuple):
             self.reporter is self.configured
             and not option(self.configured, "run:plugins")
             and not self.warnings
+            and self.is_unchanged()
+        )
+
+    def is_unchanged(self) -> bool:
+        """Whether data, settings and texts are what they were when they were read."""
+        return (
+            self.reporter is not None
             and self.keys.fingerprint(self.names) is not None
             and self.keys.still_hold(self.reporter.get_data().data_filename(), self.tree.folder)
             and all(map(self.keys.is_of, self.names))
@@ -118,7 +126,7 @@ class Opened(NamedTuple):
 
         style, version = style_of(self.configured), coverage.version_info[:3]
         if self.reporter is None:
-            return report_from_json(unpacked(self.document), style, version), None
+            return report_from_json(in_parts(self.document), style, version), None
         analysis = analyse(
             *(self.reporter, self.names, self.tree, self.keys, self.kept),
             pages=pages and contexts_are_harmless(self.reporter),
@@ -129,7 +137,7 @@ class Opened(NamedTuple):
                 return _put_together(analysis, style, version), analysis
         self.kept.notes.append("coverage.py analysed all files in one piece")
         whole = coverage_json(self.reporter, list(self.names), self.scratch)
-        return report_from_json(unpacked(whole), style, version), None
+        return report_from_json(in_parts(whole), style, version), None
 
 
 def _put_together(analysis: Analysis, style: ReportStyle, version: tuple[int, ...]) -> Report:
@@ -162,17 +170,14 @@ def opened(
 
     The working directory must be ``tree.folder``, where coverage.py looks for its configuration.
     With ``only_tracked`` a measured file that git does not track is an error, as its text would
-    be published. Results of earlier runs are ``kept``. ``eager`` says that the
-    measurement will be asked for. Raises ``NoDataError``, ``NothingToJudgeError`` and
-    ``CovsyncError``.
+    be published. Results of earlier runs are ``kept``. ``eager`` says that the measurement will be
+    asked for. Raises ``NoDataError``, ``NothingToJudgeError`` and ``CovsyncError``.
     """
     if str(tree.folder) not in sys.path:
         sys.path.append(str(tree.folder))  # a project may keep its plugins beside its settings
     with temporary_folder() as scratch, contextlib.closing(Workers(scratch)) as workers:
-        likely = wanted or Path(os.environ.get("COVERAGE_FILE") or ".coverage")
-        if eager and kept.is_empty() and are_many(files := measured_data.count(likely)):
-            with contextlib.suppress(WorkerFailedError):  # it will be told if they are needed
-                workers.start(files)  # they load coverage.py while it is loaded here
+        if eager and kept.is_empty():
+            _start_early(workers, wanted)
         from coverage import Coverage
 
         said: list[str] = []
@@ -188,11 +193,7 @@ def opened(
             else:
                 configured.load()
                 reporter = placing.placed(configured, path, tree, scratch)
-                names = placing.reported(reporter, tree)
-                if only_tracked:
-                    placing.refuse_untracked(names, tree)
-                placing.refuse_missing(configured, names, tree)
-                placing.refuse_missing_plugins(reporter, names)
+                names = placing.sources(reporter, tree, only_tracked=only_tracked)
                 if not names:
                     raise NoDataError(f"{path} holds no measured files", HOW_TO_MEASURE)
                 keys = keys_of(reporter, names, tree, as_configured)
@@ -201,3 +202,11 @@ def opened(
                 *(kept, keys, scratch, workers, said),
             )
         yield found
+
+
+def _start_early(workers: Workers, wanted: Path | None) -> None:
+    """Has processes load coverage.py while it is loaded here, if there seems to be much to do."""
+    files = measured_data.count(wanted or Path(os.environ.get("COVERAGE_FILE") or ".coverage"))
+    if are_many(files):
+        with contextlib.suppress(WorkerFailedError):  # it will be told if they are needed
+            workers.start(files)

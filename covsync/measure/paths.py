@@ -94,6 +94,11 @@ class Paths:
         return path.startswith(self._top)
 
 
+def shown_path(name: str, tree: WorkTree) -> str:
+    """A measured file's path as coverage.py's reports show it: from the project's folder."""
+    return name.removeprefix(os.path.join(tree.folder, ""))
+
+
 def _can_be_a_path(name: str) -> bool:
     try:
         return b"\0" not in os.fsencode(name)

@@ -63,9 +63,22 @@ def reported(loaded: Coverage, tree: WorkTree) -> list[str]:
     return sorted(filter(is_reported, loaded.get_data().measured_files()))
 
 
-def refuse_missing(configured: Coverage, names: list[str], tree: WorkTree) -> None:
+def sources(reporter: Coverage, tree: WorkTree, *, only_tracked: bool) -> list[str]:
+    """The reported files of data that was ``placed``, by measured name.
+
+    Raises ``CovsyncError``, with ``only_tracked`` also for one that git does not track.
+    """
+    names = reported(reporter, tree)
+    if only_tracked:
+        _refuse_untracked(names, tree)
+    _refuse_missing(reporter, names, tree)
+    _refuse_missing_plugins(reporter, names)
+    return names
+
+
+def _refuse_missing(reporter: Coverage, names: list[str], tree: WorkTree) -> None:
     """As coverage.py does, but before it has opened the database once a name."""
-    if configured.get_option("report:ignore_errors"):
+    if reporter.get_option("report:ignore_errors"):
         return
     folder = os.fspath(tree.folder)
     for name in names:
@@ -76,7 +89,7 @@ def refuse_missing(configured: Coverage, names: list[str], tree: WorkTree) -> No
             )
 
 
-def refuse_missing_plugins(reporter: Coverage, names: list[str]) -> None:
+def _refuse_missing_plugins(reporter: Coverage, names: list[str]) -> None:
     """Without its plugin coverage.py would leave a file out of the report and say nothing."""
     configured = reporter.get_option("run:plugins")
     plugins = configured if isinstance(configured, list) else []
@@ -94,7 +107,7 @@ def refuse_missing_plugins(reporter: Coverage, names: list[str]) -> None:
             )
 
 
-def refuse_untracked(names: list[str], tree: WorkTree) -> None:
+def _refuse_untracked(names: list[str], tree: WorkTree) -> None:
     """What git does not have must not be published either."""
     paths, folder = Paths(tree), os.path.join(tree.folder, "")
     for name in names:

@@ -18,7 +18,6 @@ from covsync.errors import CovsyncError
 if TYPE_CHECKING:
     from coverage import Coverage
 
-PATCHES_SINCE = (7, 10)
 # As coverage.py's settings name variables of the environment.
 VARIABLE = re.compile(rb"\$\{?(\w+)")
 ENVIRONMENT = ("COVERAGE_FILE", "COVERAGE_RCFILE", "HOME")
@@ -57,38 +56,6 @@ def current_data_file() -> Path:
 
     current = Coverage.current() or Coverage()
     return Path(str(current.get_option("run:data_file")))
-
-
-def write_for_all_processes(target: Path) -> None:
-    """Writes the project's settings for processes that start anywhere, each with its own data.
-
-    They are those of the configuration file that coverage.py would choose in the working
-    directory, with paths made absolute, and what it takes to measure processes besides the first.
-    """
-    import configparser
-    import tempfile
-
-    sections = chosen_sections()
-    run = sections.setdefault("run", {})
-    for key in ("source", "include", "omit"):
-        if key in run:
-            run[key] = "\n".join(map(_anywhere, re.split(r"[,\n]+", run[key])))
-    concurrency = {*re.split(r"[,\s]+", run.get("concurrency", "")), "multiprocessing"} - {""}
-    if concurrency == {"multiprocessing"}:
-        concurrency.add("thread")
-    run |= {"parallel": "true", "concurrency": ",".join(sorted(concurrency)), "sigterm": "true"}
-    run["relative_files"] = "false"  # a process elsewhere would be relative to there
-    temporary = tempfile.gettempdir()
-    if not Path.cwd().is_relative_to(temporary):  # what tests write there is no source of ours
-        run["omit"] = "\n".join(filter(None, [run.get("omit", ""), f"{temporary}/*"]))
-    if version() >= PATCHES_SINCE:
-        run["patch"] = ",".join(
-            sorted({*re.split(r"[,\s]+", run.get("patch", "")), "_exit"} - {""})
-        )
-    parser = configparser.ConfigParser(interpolation=None)
-    parser.read_dict(sections)
-    with target.open("w", encoding="utf-8") as stream:
-        parser.write(stream)
 
 
 def chosen_sections() -> dict[str, dict[str, str]]:
@@ -134,18 +101,6 @@ def _ini_value(value: object) -> str:
     if isinstance(value, list):
         return "\n".join(map(str, value))
     return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _anywhere(entry: str) -> str:
-    """A source folder or a file pattern that means the same in every working directory."""
-    entry = entry.strip()
-    is_pattern = "*" in entry or "?" in entry or entry.endswith(".py")
-    if not entry or entry.startswith(("*", "?", "/")):
-        return entry
-    if is_pattern and "/" not in entry:
-        return entry
-    path = os.path.abspath(entry)  # noqa: PTH100 - it may be a pattern
-    return path if is_pattern or os.path.isdir(entry) else entry  # noqa: PTH112 - as above
 
 
 def digest_of_files(folder: Path) -> str:

@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from covsync.measure.packing import packed, unpacked
+from covsync.measure.analysis.packing import packed, unpacked
+from covsync.measure.analysis.summary import UnknownFormError
 from covsync.measure.pages.source import around, loosened, timeless
 from covsync.measure.pages.table import FILES, PLURALS, Row, check_totals, rows_of
 from covsync.measure.report_settings import precision
-from covsync.measure.summary import UnknownFormError
 
 if TYPE_CHECKING:
     from coverage import Coverage

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from covsync.errors import CovsyncError
+from covsync.measure.analysis.summary import UnknownFormError
 from covsync.measure.failures import explained
 from covsync.measure.measurement import Measurement
 from covsync.measure.pages.loose import html_of
@@ -24,7 +25,6 @@ from covsync.measure.pages.table import (
 )
 from covsync.measure.report_settings import contexts_are_harmless, precision
 from covsync.measure.settings import option
-from covsync.measure.summary import UnknownFormError
 from covsync.model import WorkTree
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from covsync.measure.summary import UnknownFormError
+from covsync.measure.analysis.summary import UnknownFormError
 
 # The one line of coverage.py's page templates that tells the time of day. A source line cannot
 # look like it, as a page shows "<" of a source as an entity.

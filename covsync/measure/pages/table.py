@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from covsync.measure.summary import UnknownFormError
+from covsync.measure.analysis.summary import UnknownFormError
 from covsync.model import shown_percent
 
 PAGE = re.compile(
@@ -24,6 +24,8 @@ PAGE = re.compile(
 ROW = re.compile(r'            <tr class="region">\n.*?\n            </tr>\n', re.DOTALL)
 LINK = re.compile(r'<a href="([^"]*?)(?:#t\d+)?">(.*?)</a></td>\n')
 CELL = re.compile(r'(<td(?: class="[^"]*")?(?: data-ratio="(\d+) (\d+)")?>)([\d.]+)(%?)(?=</td>)')
+# The links of an index to the first file's page and to the last one's.
+ENDS = ("next", "prev")
 THIN_SPACE = "\N{THIN SPACE}"
 FILES = "index.html"
 PLURALS = {
@@ -88,10 +90,7 @@ def neighbours(page: str) -> tuple[str, str]:
     links = [re.findall(f'id="{end}FileLink" class="nav" href="([^"]*)"', page) for end in ENDS]
     if any(len(found) != 1 for found in links):
         raise UnknownFormError
-    return links[1][0], links[0][0]
-
-
-ENDS = ("prev", "next")
+    return links[0][0], links[1][0]
 
 
 def assembled(
@@ -110,13 +109,13 @@ def assembled(
     old = neighbours(model)
     totals = _sums([row.figures for row in rows], _figures(parts["total"]))
     end = parts["end"]
-    for which, before, after in zip(("next", "prev"), old, ends, strict=True):
+    for which, before, after in zip(ENDS, old, ends, strict=True):
         stem = f'id="{which}FileLink" class="nav" href="'
         end = end.replace(f'{stem}{before}"', f'{stem}{after}"')
     return "".join(
         [
             *(parts["before"], _percent(totals[-1], precision), parts["head"]),
-            *(row.text for row in rows if not _is_skipped(row, skipping)),
+            *(row.text for row in reported(rows, skipping)),
             *(parts["foot"], _filled(parts["total"], totals, precision), parts["tail"]),
             *(_notes(name, rows, skipping), end),
         ]

@@ -6,14 +6,14 @@ import contextlib
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from covsync.measure import packing
-from covsync.measure.chunk import Result, Task, analysed
-from covsync.measure.kept import Kept
-from covsync.measure.keys import Keys, shown_path
-from covsync.measure.paths import Paths
-from covsync.measure.summary import UnknownFormError
-from covsync.measure.texts import SIZE
-from covsync.measure.workers import WorkerFailedError, Workers, are_many
+from covsync.measure.analysis import packing
+from covsync.measure.analysis.kept import Kept
+from covsync.measure.analysis.keys import Keys
+from covsync.measure.analysis.summary import UnknownFormError
+from covsync.measure.analysis.task import Result, Task, analysed
+from covsync.measure.analysis.texts import SIZE
+from covsync.measure.analysis.workers import WorkerFailedError, Workers, are_many
+from covsync.measure.paths import Paths, shown_path
 from covsync.model import WorkTree
 
 if TYPE_CHECKING:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from covsync.measure import settings
+from covsync.measure.data_file import digest
 from covsync.measure.patterns import fits_any
 from covsync.model import MeasuredFile, Snapshot, WorkTree
 
@@ -16,19 +16,6 @@ if TYPE_CHECKING:
     from covsync.measure.measurement import Measurement
 
 PYTHON = ".py"
-CHUNK = 1 << 18
-
-
-def digest(data_file: Path) -> str:
-    """The SHA-256 of a data file, empty where there is none."""
-    found = hashlib.sha256()
-    try:
-        with data_file.open("rb") as stream:
-            while chunk := stream.read(CHUNK):
-                found.update(chunk)
-    except OSError:
-        return ""
-    return found.hexdigest()
 
 
 def measured_paths(measurement: Measurement) -> dict[str, str]:

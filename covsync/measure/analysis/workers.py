@@ -13,8 +13,8 @@ from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import IO, cast
 
-from covsync.measure.chunk import Result, Task
-from covsync.measure.worker import MEASURING, START
+from covsync.measure.analysis.task import Result, Task
+from covsync.measure.analysis.worker import MEASURING, START
 
 # Fewer files are done sooner than another process has started; more processes help little.
 FEW, MOST = 24, 16

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from covsync.measure import settings
-from covsync.measure.kept import Kept
+from covsync.measure.analysis.kept import Kept
+from covsync.measure.analysis.texts import Text
+from covsync.measure.data_file import digest
 from covsync.measure.settings import Settings
-from covsync.measure.snapshot import digest
-from covsync.measure.texts import Text
 from covsync.model import ReportStyle, Totals
 
 REPORT, SETTINGS, NEWEST = "report", "settings", b"newest"

@@ -7,7 +7,6 @@ sure, as for a file that a plugin traced, has no key and is analysed each time.
 from __future__ import annotations
 
 import hashlib
-import os
 import platform
 import sqlite3
 import sys
@@ -17,9 +16,10 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from covsync import __version__
+from covsync.measure.analysis.texts import State, Text, read, state_of
 from covsync.measure.measured_data import digests
+from covsync.measure.paths import shown_path
 from covsync.measure.settings import chosen_sections, digest_of_files, option
-from covsync.measure.texts import State, Text, read, state_of
 from covsync.model import WorkTree
 
 if TYPE_CHECKING:
@@ -84,7 +84,6 @@ def keys(reporter: Coverage, names: Iterable[str], tree: WorkTree, settings: str
         return Keys()
     of_files: dict[str, bytes] = {}
     texts: dict[str, Text] = {}
-    folder = os.path.join(tree.folder, "")
     for name in names:
         if name not in measured or name.endswith((".pyc", ".pyo")):
             continue
@@ -92,7 +91,7 @@ def keys(reporter: Coverage, names: Iterable[str], tree: WorkTree, settings: str
             text, _ = read(name)
         except (OSError, ValueError):
             continue
-        facts = (base, measured[name], text.digest, name.removeprefix(folder))
+        facts = (base, measured[name], text.digest, shown_path(name, tree))
         told = repr(facts).encode("utf-8", "surrogateescape")
         of_files[name], texts[name] = hashlib.sha256(told).digest(), text
     return Keys(base, of_files, texts, data, settings)
@@ -103,11 +102,6 @@ def _state(path: str) -> State | None:
         return state_of(path)
     except OSError:
         return None
-
-
-def shown_path(name: str, tree: WorkTree) -> str:
-    """A measured file's path as coverage.py's reports show it: from the project's folder."""
-    return name.removeprefix(os.path.join(tree.folder, ""))
 
 
 def _base(reporter: Coverage) -> bytes:

@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import Path
 
 from covsync.errors import CovsyncError
-from covsync.measure import stored
+from covsync.measure.snapshots import stored
 from covsync.measure.sqlite import reading, write
 from covsync.model import Lines, MeasuredFile, Snapshot, Totals
 

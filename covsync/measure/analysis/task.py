@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
-from covsync.measure.packing import packed_entry
+from covsync.measure.analysis.packing import packed_entry
+from covsync.measure.analysis.summary import UnknownFormError, summed
 from covsync.measure.report_settings import precision
-from covsync.measure.summary import UnknownFormError, summed
 
 if TYPE_CHECKING:
     from coverage import Coverage

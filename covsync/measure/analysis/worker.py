@@ -15,7 +15,7 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from covsync.measure.chunk import Task, analysed
+from covsync.measure.analysis.task import Task, analysed
 
 if TYPE_CHECKING:
     from coverage import Coverage
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 # that nothing in the working directory stands before the standard library.
 START = (
     "import sys; sys.path[:] = sys.argv[1].split('\\n'); "
-    "from covsync.measure.worker import main; main(*sys.argv[2:])"
+    "from covsync.measure.analysis.worker import main; main(*sys.argv[2:])"
 )
 # What would have coverage.py measure this process.
 MEASURING = ("COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG")

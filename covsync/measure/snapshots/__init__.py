@@ -1,0 +1,1 @@
+"""What was measured, tied to the texts that the tests ran on."""
