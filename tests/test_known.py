@@ -190,6 +190,17 @@ def test_a_file_left_out_with_a_warning_is_looked_at_again(shapes: Checkout) -> 
     assert checked(shapes)[1] == whole[1]
 
 
+def test_a_template_that_ran_as_code_is_known_to_be_none(shapes: Checkout) -> None:
+    """As template engines name what they compile."""
+    runs = "exec(compile('x = 1', 'page.html', 'exec'))\nimport more\n"
+    shapes.write({"page.html": "<p>{{ x }}</p>\n", "more.py": "MORE = 1\n", "test_page.py": runs})
+    shapes.coverage("run", "--source=.", "--omit=test*,shapes.py", "test_page.py")
+    assert "page.html" in shapes.coverage("debug", "data").out
+    status, said, was_known = checked(shapes)
+    assert (status, was_known) == (0, False)
+    assert checked(shapes) == (status, said, True)
+
+
 def test_a_data_file_that_was_named_is_not_the_usual_one(known: Checkout) -> None:
     usual = checked(known)
     known.coverage("run", "--data-file=../other", "shapes.py")

@@ -159,7 +159,7 @@ def _of_data(console: Console, entered: Project, kept: Kept) -> Basis:
         paths = snapshot.measured_paths(measurement)
         files = {paths[file.path]: file for file in report.files}
         made_of = MadeOf.now(measurement.data_file, folder)
-        if len(files) == len(found.names) and found.is_repeatable():
+        if found.is_repeatable(report):
             totals = {path: file.totals for path, file in files.items()}
             known.save(
                 kept,

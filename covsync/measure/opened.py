@@ -18,14 +18,14 @@ from covsync.measure.analysis.kept import Kept
 from covsync.measure.analysis.keys import Keys
 from covsync.measure.analysis.keys import keys as keys_of
 from covsync.measure.analysis.summary import UnknownFormError, summed
-from covsync.measure.analysis.task import coverage_json
+from covsync.measure.analysis.task import coverage_json, is_no_python
 from covsync.measure.analysis.texts import Text
 from covsync.measure.analysis.workers import WorkerFailedError, Workers, are_many
 from covsync.measure.coverage_json import in_parts, report_from_json, report_from_summaries
 from covsync.measure.data_file import HOW_TO_MEASURE
 from covsync.measure.failures import explained_with_warnings
 from covsync.measure.measurement import Measurement
-from covsync.measure.paths import Paths
+from covsync.measure.paths import Paths, shown_path
 from covsync.measure.report_settings import (
     contexts_are_harmless,
     fail_under,
@@ -68,13 +68,16 @@ class Opened(NamedTuple):
         shown = (of_files, style_of(self.configured), fail_under(self.configured))
         return hashlib.sha256(repr(shown).encode()).hexdigest()
 
-    def is_repeatable(self) -> bool:
-        """Whether the same data, texts, settings and versions will make the same measurement.
+    def is_repeatable(self, report: Report) -> bool:
+        """Whether the same data, texts, settings and versions will make the same ``report``.
 
-        Not so where a plugin has a say, where names stand for others, or while files change.
+        Not so where a plugin has a say, where names stand for others, where something was left out
+        with a warning, or while files change.
         """
+        shown = {shown_path(name, self.tree) for name in self.names}
         return (
             self.reporter is self.configured
+            and all(map(is_no_python, shown.difference(file.path for file in report.files)))
             and not option(self.configured, "run:plugins")
             and not self.warnings
             and self.is_unchanged()

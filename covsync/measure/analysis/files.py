@@ -10,7 +10,7 @@ from covsync.measure.analysis import packing
 from covsync.measure.analysis.kept import Kept
 from covsync.measure.analysis.keys import Keys
 from covsync.measure.analysis.summary import UnknownFormError
-from covsync.measure.analysis.task import Result, Task, analysed
+from covsync.measure.analysis.task import Result, Task, analysed, is_no_python
 from covsync.measure.analysis.texts import SIZE
 from covsync.measure.analysis.workers import WorkerFailedError, Workers, are_many
 from covsync.measure.paths import Paths, shown_path
@@ -110,7 +110,8 @@ def _tasks(
     """What is not known yet, in portions of files that need the same."""
     groups: dict[tuple[bool, bool], list[str]] = {}
     for name in names:
-        needs = (name not in known.entries, pages and name not in known.pages)
+        without = name in known.entries and not known.entries[name]  # it is not in the report
+        needs = (name not in known.entries, pages and not without and name not in known.pages)
         if any(needs):
             groups.setdefault(needs, []).append(name)
     return [
@@ -139,7 +140,7 @@ def _keep(kept: Kept, keys: Keys, names: Sequence[str], new: Result) -> None:
             to_keep = {
                 keys.of_files[name]: content
                 for name, content in contents.items()
-                if content and keys.is_of(name)  # what coverage.py left out, it warns of each time
+                if (content or is_no_python(name)) and keys.is_of(name)
             }
             kept.save(kind, used, to_keep)
     if new.meta and keys.base:

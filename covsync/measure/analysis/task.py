@@ -59,6 +59,15 @@ def analysed(reporter: Coverage, task: Task, scratch: Path) -> Result:
     return Result(meta, entries, pages)
 
 
+def is_no_python(name: str) -> bool:
+    """Whether coverage.py leaves out a file that cannot be parsed without a word, as a template is.
+
+    Of others it warns each time, or fails.
+    """
+    ending = os.path.splitext(name)[1]  # noqa: PTH122 - the name is a text
+    return bool(ending) and not ending.startswith(".py")
+
+
 def coverage_json(reporter: Coverage, names: list[str], scratch: Path) -> dict[str, Any]:
     """What ``coverage json`` says of the files ``names``, less the time of day."""
     outfile = scratch / "coverage.json"
