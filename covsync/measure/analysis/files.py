@@ -50,8 +50,8 @@ def analyse(
 ) -> Analysis | None:
     """The analysis of the files ``names`` in a loaded ``reporter``, done by ``workers`` if many.
 
-    ``None`` where it has to be of one piece: coverage.py fails, its reports look unknown, or the
-    data or the settings have changed meanwhile.
+    ``None`` where it has to be of one piece: a worker fails, coverage.py's reports look unknown, or
+    the data or the settings have changed meanwhile. Raises what coverage.py does here.
     """
     paths = {name: shown_path(name, tree) for name in names}
     if len(set(paths.values())) < len(paths):
@@ -127,10 +127,7 @@ def _done(reporter: Coverage, tasks: Sequence[Task], workers: Workers) -> Genera
         yield from workers.answers(tasks, reporter.get_data().data_filename())
         return
     for task in tasks:
-        try:
-            yield analysed(reporter, task, workers.scratch)
-        except (Exception, SystemExit) as error:
-            raise WorkerFailedError from error
+        yield analysed(reporter, task, workers.scratch)
 
 
 def _keep(kept: Kept, keys: Keys, names: Sequence[str], new: Result) -> None:

@@ -1,4 +1,4 @@
-"""Results of analyses, kept under git's own folder so that no text is analysed twice.
+"""Results of analyses, kept under git's own folder while nothing they depend on has changed.
 
 One SQLite file beside the snapshots', never in the work tree. Its name holds the schema's version.
 A result is found by its key alone, a digest of everything that can change it; so whatever is wrong
