@@ -6,7 +6,6 @@ import os
 from collections.abc import Callable, Mapping
 from fractions import Fraction
 from functools import cache, partial
-from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from covsync.commands import project
@@ -143,10 +142,6 @@ def _of_known(console: Console, clock: Clock, entered: Project, kept: Kept, foun
     return Basis(report, files, found.fail_under, {}, verified=False, command=TESTS)
 
 
-def _name(data_file: Path | None) -> str | None:
-    return None if data_file is None else os.fspath(data_file)
-
-
 def _of_data(console: Console, entered: Project, kept: Kept) -> Basis:
     """What coverage.py makes of the data and the work tree."""
     from covsync.measure.opened import opened
@@ -164,7 +159,7 @@ def _of_data(console: Console, entered: Project, kept: Kept) -> Basis:
             known.save(
                 kept,
                 Known(
-                    named=_name(config.data_file),
+                    named=known.named(config.data_file),
                     data_file=os.fspath(measurement.data_file),
                     made_of=made_of,
                     has_branches=report.has_branches,

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import zlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from covsync.errors import CovsyncError
+from covsync.measure.analysis.packing import packed, unpacked
 from covsync.model import Branch, CoverageJson, FileReport, Lines, Report, ReportStyle, Totals
 
 FORMATS = (2, 3)
@@ -44,7 +44,7 @@ def in_parts(document: object) -> CoverageJson:
         texts = {path: json.dumps(entry, allow_nan=False) for path, entry in files.items()}
     except ValueError:
         raise MalformedError("one of its figures is endless") from None
-    entries = {path: zlib.compress(text.encode(), 1) for path, text in texts.items()}
+    entries = {path: packed(text) for path, text in texts.items()}
     return CoverageJson({**whole, "files": {}}, entries)
 
 
@@ -58,8 +58,8 @@ def report_from_json(
     """
     has_branches = _has_branches(told.document)
     files = [
-        _file_report(path, _entry(path, packed), has_branches=has_branches)
-        for path, packed in sorted(told.entries.items())
+        _file_report(path, _entry(path, entry), has_branches=has_branches)
+        for path, entry in sorted(told.entries.items())
     ]
     return _report(told, files, style, coverage_version)
 
@@ -79,10 +79,10 @@ def report_from_summaries(
 
     def file_report(path: str) -> FileReport:
         totals = _counts(summaries[path], path, has_branches=has_branches)
-        packed = told.entries[path]
+        entry = told.entries[path]
 
         def lines() -> Lines:
-            return _file_report(path, _entry(path, packed), has_branches=has_branches).lines
+            return _file_report(path, _entry(path, entry), has_branches=has_branches).lines
 
         return FileReport(path, totals, lines)
 
@@ -112,8 +112,8 @@ def _has_branches(document: Mapping[str, Any]) -> bool:
     return has_branches
 
 
-def _entry(path: str, packed: bytes) -> Mapping[str, Any]:
-    return _mapping(json.loads(zlib.decompress(packed)), f"files[{path!r}]")
+def _entry(path: str, packed_entry: bytes) -> Mapping[str, Any]:
+    return _mapping(json.loads(unpacked(packed_entry)), f"files[{path!r}]")
 
 
 def _file_report(path: str, entry: Mapping[str, Any], *, has_branches: bool) -> FileReport:

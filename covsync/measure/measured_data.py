@@ -6,13 +6,12 @@ The tables are those that coverage.py documents
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import os
 import sqlite3
 from collections import defaultdict
-from collections.abc import Iterator
 from pathlib import Path
+
+from covsync.measure.sqlite import reading
 
 # Put together by SQLite, in the order of the tables' own index. In any other order the digests
 # would be others too, and files be analysed again; never would different data have the same.
@@ -29,7 +28,7 @@ def digests(data_file: str) -> dict[str, bytes]:
 
     A file that a plugin traced has none. Raises ``sqlite3.Error`` where the tables are other ones.
     """
-    with _opened(data_file) as database:
+    with reading(Path(data_file)) as database:
         files = dict(database.execute("select id, path from file"))
         contexts = dict(database.execute("select id, context from context"))
         told = defaultdict(list)
@@ -49,7 +48,7 @@ def digests(data_file: str) -> dict[str, bytes]:
 def count(data_file: Path) -> int:
     """How many files were measured; 0 where the tables are other ones."""
     try:
-        with _opened(os.fspath(data_file)) as database:
+        with reading(data_file) as database:
             return int(database.execute("select count(*) from file").fetchone()[0])
     except sqlite3.Error:
         return 0
@@ -57,12 +56,5 @@ def count(data_file: Path) -> int:
 
 def tracers(data_file: str) -> dict[str, str]:
     """By measured name the plugin that traced it. Raises ``sqlite3.Error`` as ``digests``."""
-    with _opened(data_file) as database:
+    with reading(Path(data_file)) as database:
         return dict(database.execute(TRACERS))
-
-
-@contextlib.contextmanager
-def _opened(data_file: str) -> Iterator[sqlite3.Connection]:
-    uri = f"{Path(data_file).absolute().as_uri()}?mode=ro"
-    with contextlib.closing(sqlite3.connect(uri, uri=True)) as database:
-        yield database

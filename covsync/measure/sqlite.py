@@ -1,4 +1,4 @@
-"""covsync's own SQLite files: to be read whatever becomes of them, begun anew where damaged."""
+"""SQLite files: reading any, and writing covsync's own, which are begun anew where damaged."""
 
 from __future__ import annotations
 

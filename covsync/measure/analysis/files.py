@@ -12,15 +12,15 @@ from covsync.measure.analysis.keys import Keys
 from covsync.measure.analysis.summary import UnknownFormError
 from covsync.measure.analysis.task import Result, Task, analysed, is_no_python
 from covsync.measure.analysis.texts import SIZE
-from covsync.measure.analysis.workers import WorkerFailedError, Workers, are_many
+from covsync.measure.analysis.workers import FILES_EACH, WorkerFailedError, Workers, are_many
 from covsync.measure.paths import Paths, shown_path
 from covsync.model import WorkTree
 
 if TYPE_CHECKING:
     from coverage import Coverage
 
-# A report on few files costs more than its share, one on many keeps the others waiting at the end.
-ENTRIES_AT_ONCE, PAGES_AT_ONCE = 16, 24
+# With pages a report on few files costs more of its share than without.
+PAGES_AT_ONCE = 24
 META, ENTRIES, PAGES = "meta", "entry", "page"
 
 
@@ -117,7 +117,7 @@ def _tasks(
     return [
         Task({name: paths[name] for name in group[start : start + step]}, *needs)
         for needs, group in groups.items()
-        for step in [PAGES_AT_ONCE if needs[1] else ENTRIES_AT_ONCE]
+        for step in [PAGES_AT_ONCE if needs[1] else FILES_EACH]
         for start in range(0, len(group), step)
     ]
 

@@ -54,7 +54,7 @@ class Known(NamedTuple):
 
     def still_holds(self, data_file: Path | None, folder: Path, top: Path) -> bool:
         """Whether a report on the data file (``None``: coverage.py's own) would be the same."""
-        if self.named != (None if data_file is None else os.fspath(data_file)):
+        if self.named != named(data_file):
             return False
         if MadeOf.now(data_file or Path(self.data_file), folder) != self.made_of:
             return False
@@ -64,6 +64,11 @@ class Known(NamedTuple):
         return all(os.path.realpath(each) == each for each in folders) and all(
             text.is_still_in(path) for path, text in paths.items()
         )
+
+
+def named(data_file: Path | None) -> str | None:
+    """How a data file was named, as it is kept."""
+    return None if data_file is None else os.fspath(data_file)
 
 
 def load(kept: Kept) -> Known | None:
