@@ -15,10 +15,10 @@ from typing import NamedTuple
 from covsync.gate.logical_lines import (
     LogicalLine,
     coverage_source,
-    decoded,
     logical_lines,
     universal_newlines,
 )
+from covsync.gate.parsed_text import parsed
 from covsync.gate.text import paired_lines
 
 
@@ -61,11 +61,9 @@ def _read(text: bytes) -> _Read | None:
 
     It takes form feeds for spaces, so that they indent.
     """
-    source, python = coverage_source(text), decoded(text)
-    lines = logical_lines(source)
-    if source is None or lines is None:
-        return None
-    if source != python and _outline(lines) != _outline(logical_lines(python) or ()):
+    source, python = coverage_source(text), parsed(text)
+    lines = python.lines if source == python.source else logical_lines(source)
+    if source is None or lines is None or _outline(lines) != _outline(python.lines or ()):
         return None
     starts = {at: line.first for line in lines for at in range(line.first, line.last + 1)}
     return _Read(source, lines, starts)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
 from covsync.gate.logical_lines import LogicalLine, decoded, logical_lines
@@ -19,12 +19,18 @@ SUITES = frozenset(("body", "orelse", "finalbody", "handlers", "cases", "decorat
 WITHOUT_EFFECT = frozenset(("kind", "type_comment"))
 
 
+@lru_cache(maxsize=2)
+def parsed(text: bytes) -> ParsedText:
+    """The text, read once for all that is asked of a pair in a row."""
+    return ParsedText(text)
+
+
 class ParsedText:
     """A text's logical lines, and on demand its syntax tree."""
 
     def __init__(self, text: bytes) -> None:
-        self._source = decoded(text)
-        self.lines = logical_lines(self._source)
+        self.source = decoded(text)
+        self.lines = logical_lines(self.source)
 
     @cached_property
     def tree(self) -> ast.Module | None:
@@ -32,12 +38,12 @@ class ParsedText:
         import ast
         import warnings
 
-        if self._source is None:
+        if self.source is None:
             return None
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             try:
-                return ast.parse(self._source)
+                return ast.parse(self.source)
             except (SyntaxError, ValueError, RecursionError, MemoryError):
                 return None
 

@@ -16,7 +16,7 @@ from covsync.gate.logical_lines import (
     logical_lines,
     universal_newlines,
 )
-from covsync.gate.parsed_text import ParsedText
+from covsync.gate.parsed_text import ParsedText, parsed
 
 
 def same_text(old: bytes, new: bytes, *, docstrings: bool) -> bool:
@@ -27,7 +27,7 @@ def same_text(old: bytes, new: bytes, *, docstrings: bool) -> bool:
     """
     if universal_newlines(old) == universal_newlines(new):
         return True
-    before, after = ParsedText(old), ParsedText(new)
+    before, after = parsed(old), parsed(new)
     if before.lines is None or after.lines is None:
         return False
     if _differ_in_comments_alone(before.lines, after.lines):
@@ -54,7 +54,7 @@ def paired_lines(old: bytes, new: bytes) -> Sequence[Pair] | None:
 
     A docstring that only one of them has is left out. ``None`` where they cannot be tokenized.
     """
-    before, after = ParsedText(old), ParsedText(new)
+    before, after = parsed(old), parsed(new)
     if before.lines is None or after.lines is None:
         return None
     there, here = _placed(before), _placed(after)
@@ -83,7 +83,7 @@ def first_difference(old: bytes, new: bytes) -> int:
     Where statements were only removed, that is the line where they would be. A docstring is named
     only where no statement differs.
     """
-    before, after = ParsedText(old), ParsedText(new)
+    before, after = parsed(old), parsed(new)
     if before.lines is None or after.lines is None:
         return _first_unlike_physical_line(old, new)
     for docstrings in (False, True):
@@ -109,10 +109,10 @@ def has_statements(text: bytes) -> bool:
 
     A text that cannot be parsed may have some.
     """
-    parsed = ParsedText(text)
-    if parsed.tree is None or parsed.lines is None:
+    read = parsed(text)
+    if read.tree is None or read.lines is None:
         return True
-    return any(line.first not in parsed.docstrings for line in parsed.lines)
+    return any(line.first not in read.docstrings for line in read.lines)
 
 
 def _differ_in_comments_alone(old: Sequence[LogicalLine], new: Sequence[LogicalLine]) -> bool:
