@@ -70,7 +70,7 @@ class Program:
     def simple(self, *, in_function: bool, in_loop: bool) -> list[str]:
         forms = [
             ["x", "=", *self.expression()],
-            self.expression(),
+            ["t", "(", *self.expression(), "¿", ")"],
             ["pass"],
             ["x", ":", "int", "=", *self.expression()],
             ["assert", *self.expression()],

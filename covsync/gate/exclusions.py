@@ -111,8 +111,9 @@ def _decorated(
 ) -> Iterator[tuple[int, bool, Sequence[int]]]:
     """For each decorated definition its line, and whether a match excludes the whole of it.
 
-    One does on any line, a comment's as well, from where the first decorator's expression begins.
-    That may be within the decorator's logical line; then its rows follow.
+    One does on any line, a comment's as well, from where the first decorator's expression begins,
+    and from there it is excluded. That may be within the decorator's logical line; then its rows
+    follow.
     """
     first: LogicalLine | None = None
     for line in lines:
@@ -120,7 +121,7 @@ def _decorated(
             first = first or line
         elif first:
             is_matched = any(at in matched for at in range(first.first, line.first + 1))
-            within = first.first in matched and _expression_row(first) > 0
+            within = is_matched and _expression_row(first) > 0
             yield line.first, is_matched, first.rows if within else ()
             first = None
 
