@@ -138,7 +138,7 @@ class _Work(NamedTuple):
             config=config,
             total_floor=own_floor if config.fail_under is None else config.fail_under,
             fingerprint=fingerprint if self.found.is_unchanged() else None,
-            object_format=self.entered.repository.object_format(),
+            object_format=self.entered.repository.object_format,
         )
 
 
