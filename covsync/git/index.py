@@ -19,6 +19,7 @@ ABSENT = "000000"
 OURS = "02"  # the stages of what is merged, and in a conflict of the own side
 MOST_LINKS = 40  # as many as Linux follows on the way to one file
 MERGED = "GITHEAD_"
+OBJECT_NAME = re.compile("[0-9a-f]{40}|[0-9a-f]{64}")
 HUNK = re.compile(rb"(?m)^@@ -\S+ \+(\d+)(?:,(\d+))? @@")
 # All that a user's settings or attributes might decide otherwise, in this git or in a later one.
 RAW = (
@@ -137,17 +138,19 @@ def parents(repository: Repository, environ: Mapping[str, str]) -> tuple[str, ..
     try:
         merged = (repository.git_dir / "MERGE_HEAD").read_text("ascii").split()
     except FileNotFoundError:
-        merged = _being_merged(repository, head.text(), environ)
-    return (head.text(), *(commit for commit in merged if commit != head.text()))
+        merged = sorted(name.removeprefix(MERGED) for name in environ if name.startswith(MERGED))
+    if not all(OBJECT_NAME.fullmatch(name) for name in merged):
+        return (head.text(),)
+    return (head.text(), *_not_merged_yet(repository, head.text(), merged))
 
 
-def _being_merged(repository: Repository, head: str, environ: Mapping[str, str]) -> list[str]:
-    """The commits that ``environ`` names for a merge and that ``head`` does not have yet."""
-    names = sorted(name.removeprefix(MERGED) for name in environ if name.startswith(MERGED))
-    if not names:
+def _not_merged_yet(repository: Repository, head: str, commits: list[str]) -> list[str]:
+    """The commits that are no ancestors of ``head`` or of each other; git leaves those out too."""
+    if not commits:
         return []
-    answer = ask(repository.top, "merge-base", "--independent", head, *names)
-    return answer.text().split() if answer.status == 0 else []
+    answer = ask(repository.top, "merge-base", "--independent", head, *commits)
+    independent = answer.text().split() if answer.status == 0 else []
+    return [commit for commit in independent if commit != head]
 
 
 def changed_paths(
@@ -223,29 +226,41 @@ def merge_base(repository: Repository, ref: str, commit: str = "HEAD") -> str:
     return answer.text()
 
 
+def changed_since_head(repository: Repository) -> frozenset[str]:
+    """The tracked paths whose staged content, or file in the work tree, is not what HEAD holds."""
+    if repository.is_bare:
+        return frozenset()
+    status = repository.status()
+    staged = frozenset(path for path, letters in status.items() if letters[0] != " ")
+    return staged | work_tree_differs(repository, status.keys() - staged)
+
+
 def work_tree_differs(repository: Repository, paths: Iterable[str]) -> frozenset[str]:
     """Those of the ``paths`` whose file or link in the work tree is not what the index holds.
 
-    Line ends and filters count as git sees them, times do not. A file that is gone differs, unless
-    a sparse checkout leaves it out. Untracked paths and submodules are none of them.
+    Line ends and filters count as git sees them, times and permissions do not. A file that is gone
+    differs, unless a sparse checkout leaves it out. Untracked paths and submodules never do.
     """
     wanted = frozenset(paths)
-    differing = {path for path, letters in repository.status().items() if letters[1] in "MTD"}
+    if not wanted:
+        return wanted
+    status = repository.status()
+    gone = {path for path in wanted if status.get(path, "  ")[1] == "D"}
+    doubtful = [path for path in wanted if status.get(path, "  ")[1] in "MT"]
     # Git does not look at what it was told to assume unchanged, or to leave out.
-    unseen = [
-        line[2:]
-        for line in _must(ask(repository.top, "ls-files", "-v", "-z")).names()
-        if line[0] in "Sabcdefghijklmnopqrstuvwxyz" and line[2:] in wanted
-    ]
-    return wanted & (differing | _differing(repository, unseen)) if wanted else wanted
+    for line in _must(ask(repository.top, "ls-files", "-v", "-z")).names():
+        if (line[0] == "S" or line[0].islower()) and line[2:] in wanted:
+            doubtful.append(line[2:])  # noqa: PERF401 - as a comprehension it is harder to read
+    return frozenset(gone | _differing(repository, doubtful))
 
 
 def _differing(repository: Repository, paths: Iterable[str]) -> set[str]:
-    """Those of the paths whose file in the work tree, if there is one, has another blob."""
+    """Those of the paths whose file or link in the work tree, if there is one, has another blob."""
     there = [path for path in paths if os.path.lexists(os.path.join(repository.top, path))]
     if not there:
         return set()
     staged = listing(repository)
+    there = [path for path in there if path not in staged.submodules]
     links = {path: _link_text(repository, path) for path in there}
     blobs = blob_ids(repository, [path for path in there if links[path] is None])
     return {
@@ -272,10 +287,13 @@ def ignored(repository: Repository, paths: Iterable[str]) -> frozenset[str]:
         for path in paths
     }
     names = "".join(f"{name}\0" for name in sorted(set(asked.values())))
-    answer = ask(repository.top, "check-ignore", "--stdin", "-z", stdin=os.fsencode(names))
+    # With the index it would go through all of that for each name.
+    options = ("--no-index", "--stdin", "-z")
+    answer = ask(repository.top, "check-ignore", *options, stdin=os.fsencode(names))
     if answer.status > 1:  # 1 is that none is ignored
         raise unreadable(answer)
     found = frozenset(answer.names())
+    found -= repository.tracked() if found else found
     return frozenset(path for path, name in asked.items() if name in found)
 
 

@@ -136,20 +136,17 @@ class Repository(NamedTuple):
         commits = (one.commit, other.commit)
         return not ask(self.top, "merge-base", "--is-ancestor", "--end-of-options", *commits).status
 
-    def changed_since_head(self) -> frozenset[str]:
-        """The tracked paths whose files are not what ``HEAD`` holds, relative to ``top``."""
-        return frozenset(self.status())
-
     def status(self) -> dict[str, str]:
         """The two letters of ``git status`` for each path that differs from ``HEAD`` or the index.
 
-        The first letter compares the index with ``HEAD``, the second the work tree with the index,
-        by content where times or sizes differ. What git was told to assume unchanged is left out.
+        The first letter compares the index with ``HEAD``, the second the work tree with the index.
+        It may say ``M`` where line ends alone differ, which git would not add, and it says nothing
+        of files that git was told to assume unchanged.
         """
         answer = ask(
             self.top,
             *("-c", "core.fsmonitor=false", "-c", "core.checkStat=default"),
-            *("-c", "core.trustctime=true"),
+            *("-c", "core.trustctime=true", "-c", "core.fileMode=false"),
             *("status", "--porcelain=v1", "-z", "--no-renames", "--untracked-files=no"),
             "--ignore-submodules=untracked",
         )
@@ -192,24 +189,53 @@ class Repository(NamedTuple):
 def enter_repository(here: Path) -> Repository:
     """The repository around ``here``, and a process environment that means it in every folder.
 
-    In a hook git sets ``GIT_INDEX_FILE`` relative to the work tree's top level, and in a linked
-    work tree ``GIT_DIR`` without ``GIT_WORK_TREE``, which git then takes for any folder it is
-    called in. Raises ``CovsyncError`` where there is no repository, and where ``GIT_INDEX_FILE``
-    names no file: git would take that for an empty index.
+    Git calls a hook in the work tree's top level and may set ``GIT_DIR``, ``GIT_WORK_TREE`` and
+    ``GIT_INDEX_FILE`` as seen from there; a hook then goes to its project's folder. Raises
+    ``CovsyncError`` where there is no repository, and where ``GIT_INDEX_FILE`` names no file: git
+    would take that for an empty index.
     """
-    for name in ("GIT_DIR", "GIT_WORK_TREE"):
-        if os.environ.get(name):  # relative to here
-            os.environ[name] = os.path.join(here, os.environ[name])
-    if os.environ.get("GIT_DIR") and not os.environ.get("GIT_WORK_TREE"):
-        found = ask(
-            here, "rev-parse", "--absolute-git-dir", environ=without_repository(os.environ)
-        ).text()
-        if os.path.realpath(found) == os.path.realpath(os.environ["GIT_DIR"]):
-            del os.environ["GIT_DIR"]  # git finds it from every folder, and the top level as well
+    _settle_git_dir(here)
     repository = Repository.around(here)
+    if os.environ.get("GIT_DIR") and not repository.is_bare:
+        top = _top_of_tracked_files(repository)
+        if top != repository.top:
+            os.environ["GIT_WORK_TREE"] = os.fspath(top)
+            repository = repository._replace(top=top)
     if os.environ.get("GIT_INDEX_FILE"):
         _settle_index_file(repository, here)
     return repository
+
+
+def _settle_git_dir(here: Path) -> None:
+    """Makes ``GIT_DIR`` and ``GIT_WORK_TREE`` absolute, and drops what git finds without it."""
+    git_dir, work_tree = (os.environ.get(name) for name in ("GIT_DIR", "GIT_WORK_TREE"))
+    base = here
+    if git_dir:
+        folders = (here, *here.parents)
+        base = next((folder for folder in folders if (folder / git_dir).is_dir()), here)
+        os.environ["GIT_DIR"] = os.fspath(base / git_dir)
+    if work_tree:
+        os.environ["GIT_WORK_TREE"] = os.fspath(base / work_tree)
+    elif git_dir:
+        # In a linked work tree git sets this alone, and takes any folder for the top level then.
+        environ = without_repository(os.environ)
+        found = ask(here, "rev-parse", "--absolute-git-dir", environ=environ).text()
+        if os.path.realpath(found) == os.path.realpath(os.environ["GIT_DIR"]):
+            del os.environ["GIT_DIR"]
+
+
+def _top_of_tracked_files(repository: Repository) -> Path:
+    """The top level, or the folder above it where more of the tracked files are.
+
+    A hook of a repository apart from its work tree has ``GIT_WORK_TREE=.``; in a folder below, git
+    takes that for the top level.
+    """
+    tracked = repository.tracked()
+
+    def count(folder: Path) -> int:
+        return sum(os.path.lexists(folder / path) for path in tracked)
+
+    return max((repository.top, *repository.top.parents), key=count)
 
 
 def _settle_index_file(repository: Repository, here: Path) -> None:
