@@ -16,6 +16,9 @@ from conftest import BRANCHES, SHAPES, SHAPES_TEST, Checkout, Ended, run
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from covsync.commands import project
+from covsync.console import Console
+from covsync.errors import CovsyncError
 from covsync.git import index
 from covsync.git.repository import Repository
 
@@ -753,6 +756,37 @@ def test_what_is_staged_and_lies_here_needs_no_process(
     read = reader(shapes)
     monkeypatch.setenv("PATH", "")
     assert read("pyproject.toml") == BRANCHES.encode()
+
+
+def test_a_project_may_be_configured_as_staged_or_as_committed(
+    shapes: Checkout, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(shapes.folder)
+    for floor in (90, 80, 70):  # committed, staged, here
+        shapes.write({"pyproject.toml": f"[tool.covsync]\nfail_under = {floor}\n"})
+        if floor == 90:
+            shapes.commit()
+        elif floor == 80:
+            shapes.git("add", "--all")
+    staged, committed = project.enter_staged({}), project.enter_staged({}, "HEAD")
+    assert (staged.config.fail_under, committed.config.fail_under) == (80, 90)
+    assert project.enter({}).config.fail_under == 70
+    assert staged.listing == index.listing(staged.repository)
+    project.note_unstaged(Console(), staged)
+    assert capsys.readouterr().err == (
+        "covsync: note: pyproject.toml has changes that are not staged; they are not judged by\n"
+    )
+
+
+def test_a_staged_configuration_that_is_no_text_is_an_error(
+    shapes: Checkout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(shapes.folder)
+    (shapes.folder / "pyproject.toml").write_bytes(b"\xff")
+    shapes.git("add", "--all")
+    shapes.write({"pyproject.toml": ""})
+    with pytest.raises(CovsyncError, match=r"cannot read pyproject.toml: 'utf-8' codec"):
+        project.enter_staged({})
 
 
 # Both places of an option.
