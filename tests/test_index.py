@@ -9,6 +9,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Mapping
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
@@ -769,7 +770,7 @@ def test_a_project_may_be_configured_as_staged_or_as_committed(
         elif floor == 80:
             shapes.git("add", "--all")
     staged, committed = project.enter_staged({}), project.enter_staged({}, "HEAD")
-    assert (staged.config.fail_under, committed.config.fail_under) == (80, 90)
+    assert (staged.config.fail_under, committed.config.fail_under) == (Fraction(80), Fraction(90))
     assert project.enter({}).config.fail_under == 70
     assert staged.listing == index.listing(staged.repository)
     project.note_unstaged(Console(), staged)
