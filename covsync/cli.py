@@ -105,13 +105,10 @@ def _failed(arguments: Sequence[str], error: CovsyncError) -> int:
 
 def parser() -> argparse.ArgumentParser:
     """The whole command line."""
-    common = Parser(add_help=False, argument_default=argparse.SUPPRESS)
-    common.add_argument("-v", "--verbose", action="store_true", help="say more")
-    common.add_argument("--debug", action="store_true", help="show where an error comes from")
     top = Parser(
         prog="covsync",
         description="Coverage gate for every commit, coverage record in your own git repository.",
-        parents=[common],
+        parents=[_common()],
         allow_abbrev=False,
     )
     top.set_defaults(verbose=False)
@@ -122,7 +119,7 @@ def parser() -> argparse.ArgumentParser:
         name: str, text: str, run: Callable[[argparse.Namespace], int]
     ) -> argparse.ArgumentParser:
         sub = commands.add_parser(
-            name, help=text, description=text, parents=[common], allow_abbrev=False
+            name, help=text, description=text, parents=[_common()], allow_abbrev=False
         )
         sub.set_defaults(command=run)
         return sub
@@ -185,6 +182,18 @@ def parser() -> argparse.ArgumentParser:
     demo = command("demo", "Show both on a small project in a temporary folder.", _demo)
     demo.add_argument("--keep", type=_path, metavar="DIR", help="make it in DIR and keep it")
     return top
+
+
+def _common() -> Parser:
+    """The options that hold before a command and behind it.
+
+    Each parser has them anew: argparse would share their defaults, so that a command's took away
+    what was given before it.
+    """
+    common = Parser(add_help=False, argument_default=argparse.SUPPRESS)
+    common.add_argument("-v", "--verbose", action="store_true", help="say more")
+    common.add_argument("--debug", action="store_true", help="show where an error comes from")
+    return common
 
 
 def _add_data_file(sub: argparse.ArgumentParser) -> None:

@@ -22,6 +22,7 @@ HISTORY = ("auto", "single", "append")
 HOSTING = ("auto", "github", "gitlab", "gitea", "bitbucket", "none")
 BADGE_STYLES = ("flat", "flat-square", "for-the-badge")
 
+Read = Callable[[str], bytes | None]
 DECIMAL = re.compile(r"[0-9]+(\.[0-9]+)?|\.[0-9]+")
 LONGEST_FLOOR = 20
 SUBPROJECT = re.compile(r"\w[\w.-]*")
@@ -188,14 +189,16 @@ def project_folder(start: Path, top: Path) -> Path:
     return top
 
 
-def load(folder: Path, flags: Mapping[str, object]) -> Config:
+def load(folder: Path, flags: Mapping[str, object], read: Read | None = None) -> Config:
     """The configuration of the project in ``folder``, with ``flags`` over it.
 
-    A flag that is ``None`` was not given. Raises ``CovsyncError`` for a file that cannot be read,
-    an unknown key, a value of the wrong kind, and keys in both files.
+    A flag that is ``None`` was not given. ``read`` gives a file's content by its name, ``None``
+    where there is no such file (default: as it is on disk). Raises ``CovsyncError`` for a file that
+    cannot be read, an unknown key, a value of the wrong kind, and keys in both files.
     """
-    in_pyproject = _pyproject_table(folder / PYPROJECT)
-    in_yaml = _yaml_mapping(folder / YAML)
+    read = read or _on_disk(folder)
+    in_pyproject = _pyproject_table(read)
+    in_yaml = _yaml_mapping(read)
     if in_pyproject is not None and in_yaml is not None:
         raise CovsyncError(
             f"covsync is configured twice: in [tool.covsync] of {PYPROJECT} and in {YAML}",
@@ -215,10 +218,10 @@ def _parsed(table: Mapping[object, object], where: str) -> dict[str, Any]:
         if key not in PARSERS or not isinstance(key, str):
             import difflib
 
-            told = key if isinstance(key, str) else _shown(key)
-            near = difflib.get_close_matches(told, PARSERS, n=1)
+            name = key if isinstance(key, str) else _shown(key)
+            near = difflib.get_close_matches(name, PARSERS, n=1)
             raise CovsyncError(
-                f"unknown key {told!r} in {where}",
+                f"unknown key {name!r} in {where}",
                 f"Did you mean {near[0]!r}?" if near else f"The keys are: {', '.join(PARSERS)}.",
             )
         try:
@@ -237,14 +240,23 @@ def _shown(value: object) -> str:
         return "a number of thousands of digits"
 
 
-def _read(path: Path) -> str | None:
+def _on_disk(folder: Path) -> Read:
+    def read(name: str) -> bytes | None:
+        try:
+            return (folder / name).read_bytes()
+        except FileNotFoundError:
+            return None
+
+    return read
+
+
+def _text_of(name: str, read: Read) -> str | None:
     try:
-        return path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        return None
+        content = read(name)
+        return None if content is None else content.decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise CovsyncError(
-            f"cannot read {path.name}: {error}", "Mend or remove the file."
+            f"cannot read {name}: {error}", "Make it a text file in UTF-8, or remove it."
         ) from None
 
 
@@ -257,18 +269,18 @@ def parsed_toml(text: str, path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(text, parse_float=Decimal)
     except (ValueError, ArithmeticError, RecursionError) as error:
-        raise CovsyncError(f"{path.name} is not valid TOML: {error}", "Mend the file.") from None
+        raise CovsyncError(f"{path.name} is not valid TOML: {error}", "Correct the file.") from None
 
 
-def _pyproject_table(path: Path) -> Mapping[object, object] | None:
-    text = _read(path)
+def _pyproject_table(read: Read) -> Mapping[object, object] | None:
+    text = _text_of(PYPROJECT, read)
     if text is None or "covsync" not in text:
         return None
-    tool = parsed_toml(text, path).get("tool", {})
+    tool = parsed_toml(text, Path(PYPROJECT)).get("tool", {})
     table = tool.get("covsync") if isinstance(tool, dict) else None
     if table is None or isinstance(table, dict):
         return table
-    raise CovsyncError(f"tool.covsync in {path.name} is not a table", "Write it as [tool.covsync].")
+    raise CovsyncError(f"tool.covsync in {PYPROJECT} is not a table", "Write it as [tool.covsync].")
 
 
 def parsed_yaml(text: str, path: Path) -> dict[Any, Any]:
@@ -279,7 +291,9 @@ def parsed_yaml(text: str, path: Path) -> dict[Any, Any]:
         document = yaml.safe_load(text)
     except Exception as error:  # noqa: BLE001 - PyYAML lets a bad tag's own errors through
         reason = " ".join(str(error).split()) or type(error).__name__
-        raise CovsyncError(f"{path.name} is not valid YAML: {reason}", "Mend the file.") from None
+        raise CovsyncError(
+            f"{path.name} is not valid YAML: {reason}", "Correct the file."
+        ) from None
     if document is None:
         return {}
     if not isinstance(document, dict):
@@ -289,13 +303,14 @@ def parsed_yaml(text: str, path: Path) -> dict[Any, Any]:
     return document
 
 
-def _yaml_mapping(path: Path) -> Mapping[object, object] | None:
-    text = _read(path)
-    return None if text is None else parsed_yaml(text, path)
+def _yaml_mapping(read: Read) -> Mapping[object, object] | None:
+    text = _text_of(YAML, read)
+    return None if text is None else parsed_yaml(text, Path(YAML))
 
 
-def source(folder: Path) -> Path | None:
-    """The file that configures covsync in ``folder``, ``None`` where neither does."""
-    if _pyproject_table(folder / PYPROJECT) is not None:
+def source(folder: Path, read: Read | None = None) -> Path | None:
+    """The file that configures covsync in ``folder``, ``None`` where neither does; see ``load``."""
+    read = read or _on_disk(folder)
+    if _pyproject_table(read) is not None:
         return folder / PYPROJECT
-    return folder / YAML if (folder / YAML).is_file() else None
+    return None if read(YAML) is None else folder / YAML

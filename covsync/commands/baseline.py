@@ -1,4 +1,4 @@
-"""What the project's coverage was before: the data branch, as far as it is known here."""
+"""What the project's coverage was before: the data branch, as it was fetched last, or now."""
 
 from __future__ import annotations
 
@@ -30,6 +30,23 @@ def baseline(
         return _of_data(read("data.json"))
 
 
+def missing(entered: Project, base: str | None, *, fetch: bool) -> str:
+    """Why ``baseline`` found nothing by which to judge ``max_drop``, and what to do about it."""
+    config, repository = entered.config, entered.repository
+    place = f"{config.remote}/{config.branch}"
+    if not fetch and config.remote not in repository.remotes():
+        return f"max_drop is not judged: there is no remote {config.remote!r}"
+    if not fetch and not repository.has_ref(f"refs/remotes/{place}"):
+        refspec = f"+refs/heads/{config.branch}:refs/remotes/{place}"
+        return (
+            f"max_drop is not judged: the baseline on {place} is not fetched. Fetch it with "
+            f"`git fetch {config.remote} {refspec}`, or use `covsync check --fetch`"
+        )
+    if base is not None:
+        return f"max_drop is not judged: {place} has no baseline of {base[:12]} or an ancestor"
+    return f"max_drop is not judged: there is no baseline yet on {place}"
+
+
 @contextmanager
 def _reader(console: Console, entered: Project, *, fetch: bool) -> Iterator[Read]:
     config, repository = entered.config, entered.repository
@@ -54,15 +71,15 @@ def _of_data(data: bytes | None) -> Baseline | None:
 
 def _of_history(entered: Project, base: str, history: bytes) -> Baseline | None:
     """The publication of the commit that lies the fewest commits behind ``base``."""
-    known = {}
+    published = {}
     for line in history.split(b"\n"):
         try:
             entry = json.loads(line)
-            known[str(entry["commit"])] = _percent(entry)
+            published[str(entry["commit"])] = _percent(entry)
         except (ValueError, TypeError, KeyError, RecursionError):
             continue
-    nearest = entered.repository.nearest_ancestor(base, known)
-    return None if nearest is None else Baseline(known[nearest], {})
+    nearest = entered.repository.nearest_ancestor(base, published)
+    return None if nearest is None else Baseline(published[nearest], {})
 
 
 def _percent(counts: Mapping[str, int]) -> Fraction:

@@ -98,7 +98,7 @@ def _of_snapshot(entered: Project, taken: Snapshot, commit: str | None) -> Basis
             )
         if str(now.fail_under) != taken.configured_fail_under:
             fail_under = now.fail_under or None
-    blobs = index.blobs(entered.repository, commit)
+    blobs = index.listing(entered.repository, commit).files
     gone = taken.files.keys() - blobs.keys()
     origin = origins(taken, blobs, index.renames(entered.repository) if gone else {})
     tree = entered.tree_of(frozenset(blobs))

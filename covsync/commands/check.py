@@ -134,9 +134,9 @@ def _before(
     config = entered.config
     if config.max_drop is None:
         return None
-    from covsync.commands.baseline import baseline
+    from covsync.commands.baseline import baseline, missing
 
     before = baseline(console, entered, base, fetch=fetch)
     if before is None:
-        console.note(f"there is no baseline yet on {config.remote}/{config.branch}")
+        console.note(missing(entered, base, fetch=fetch))
     return before

@@ -12,7 +12,9 @@ from covsync import config
 from covsync.config import Config
 from covsync.console import Console
 from covsync.errors import CovsyncError, PublicationError
-from covsync.git.repository import Repository
+from covsync.git import index
+from covsync.git.index import Listing, StagedFiles
+from covsync.git.repository import Repository, enter_repository
 from covsync.measure.analysis.kept import Kept
 from covsync.model import WorkTree
 
@@ -22,11 +24,21 @@ if TYPE_CHECKING:
 
 
 class Project(NamedTuple):
-    """A project in its repository. ``coverage_path`` is its folder as data.json tells it."""
+    """A project in its repository.
+
+    ``staged`` reads its configuration's files as the index or a commit has them, where those are
+    what is judged.
+    """
 
     repository: Repository
     folder: Path
     config: Config
+    staged: StagedFiles | None = None
+
+    @property
+    def listing(self) -> Listing | None:
+        """What the index or the commit holds, where that is judged."""
+        return None if self.staged is None else self.staged.listing
 
     @property
     def coverage_path(self) -> str:
@@ -42,7 +54,7 @@ class Project(NamedTuple):
         return Kept(self.repository.own_folder, self.coverage_path)
 
     def tree_of(self, tracked: frozenset[str]) -> WorkTree:
-        """The project on disk, with what is known to be tracked."""
+        """The project on disk, given what is tracked."""
         return WorkTree(self.repository.top, self.folder, tracked)
 
     def shown(self, path: str) -> str:
@@ -68,20 +80,37 @@ def enter(flags: Mapping[str, object], *, allow_bare: bool = False) -> Project:
     where the project is. ``flags`` are the configuration's keys as given on the command line.
     A bare repository, which has no files, is an error unless ``allow_bare``.
     """
-    for name in ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"):
-        if os.environ.get(name):  # relative to here, which is about to change
-            os.environ[name] = os.path.abspath(os.environ[name])  # noqa: PTH100 - as it is named
+    repository, folder = _found(allow_bare=allow_bare)
+    loaded = config.load(folder, flags)
+    os.chdir(folder)
+    return Project(repository, folder, loaded)
+
+
+def enter_staged(flags: Mapping[str, object], commit: str | None = None) -> Project:
+    """As ``enter``, but configured as in the index, or else in a ``commit``."""
+    repository, folder = _found(allow_bare=False)
+    staged = index.StagedFiles(repository, index.listing(repository, commit), folder)
+    loaded = config.load(folder, flags, staged)
+    os.chdir(folder)
+    return Project(repository, folder, loaded, staged)
+
+
+def _found(*, allow_bare: bool) -> tuple[Repository, Path]:
+    """The repository and the project's folder around the working directory."""
     here = Path(os.path.realpath(Path.cwd()))
-    repository = Repository.around(here)
+    repository = enter_repository(here)
     if repository.is_bare and not allow_bare:
         raise CovsyncError(
             f"{repository.top} is a bare repository: it has no files to measure",
             "Run covsync in a checkout.",
         )
-    folder = config.project_folder(here, repository.top)
-    loaded = config.load(folder, flags)
-    os.chdir(folder)
-    return Project(repository, folder, loaded)
+    return repository, config.project_folder(here, repository.top)
+
+
+def note_unstaged(console: Console, entered: Project) -> None:
+    """Says which of the configuration's files that were read differ from those in the work tree."""
+    for name in sorted(entered.staged.differing) if entered.staged else ():
+        console.note(f"{name} has changes that are not staged; they are not judged by")
 
 
 @contextmanager
@@ -107,9 +136,9 @@ def scratch(console: Console, entered: Project, urls: Sequence[str]) -> Iterator
 
 def no_such_remote(entered: Project) -> PublicationError:
     """What is wrong where the remote has no URL."""
-    known = entered.repository.remotes()
+    names = entered.repository.remotes()
     others = (
-        f"The remotes are: {', '.join(known)}." if known else "There is none yet: git remote add"
+        f"The remotes are: {', '.join(names)}." if names else "There is none yet: git remote add"
     )
     return PublicationError(
         f"there is no remote {entered.config.remote!r}", f"Name it with --remote. {others}"

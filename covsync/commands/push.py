@@ -19,7 +19,7 @@ from covsync.commands.proposal import Place, propose, told_already
 from covsync.config import Config
 from covsync.console import Console
 from covsync.errors import CovsyncError, NothingToJudgeError, PublicationError
-from covsync.git import data_branch, hosting
+from covsync.git import data_branch, hosting, index
 from covsync.git.data_branch import Change, NothingToDo, Proposal, Tip
 from covsync.git.repository import check_branch
 from covsync.measure.analysis.kept import Kept
@@ -138,7 +138,7 @@ class _Work(NamedTuple):
             config=config,
             total_floor=own_floor if config.fail_under is None else config.fail_under,
             fingerprint=fingerprint if self.found.is_unchanged() else None,
-            object_format=self.entered.repository.object_format(),
+            object_format=self.entered.repository.object_format,
         )
 
 
@@ -175,7 +175,7 @@ def _publish(work: _Work, *, dry_run: bool) -> None:
 
 def _note_changes(console: Console, entered: Project, report: Report) -> None:
     """Says which measured files are not what the commit holds that is named as their source."""
-    changed = entered.repository.changed_since_head()
+    changed = index.changed_since_head(entered.repository)
     paths = [
         (entered.folder / file.path).relative_to(entered.repository.top) for file in report.files
     ]

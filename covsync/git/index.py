@@ -1,37 +1,95 @@
-"""What is being committed: git's index, and what it changes."""
+"""What is being committed: git's index, what it changes, and how the work tree differs from it."""
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
 
 from covsync.errors import CovsyncError
-from covsync.git.command import Answer, ask
-from covsync.git.repository import Repository
+from covsync.git.command import Answer, ask, without_repository
+from covsync.git.repository import Repository, unreadable
+from covsync.model import blob_id
 
-FILE_MODES = ("100644", "100755")
+LINK, SUBMODULE = "120000", "160000"
+ABSENT = "000000"
+OURS = "02"  # the stages of what is merged, and in a conflict of the own side
+MOST_LINKS = 40  # as many as Linux follows on the way to one file
+MERGED = "GITHEAD_"
+OBJECT_NAME = re.compile("[0-9a-f]{40}|[0-9a-f]{64}")
 HUNK = re.compile(rb"(?m)^@@ -\S+ \+(\d+)(?:,(\d+))? @@")
+# All that a user's settings or attributes might decide otherwise, in this git or in a later one.
+RAW = (
+    *("--raw", "-z", "--no-abbrev", "--no-relative", "--no-color", "--no-ext-diff"),
+    *("--ita-invisible-in-index", "-O/dev/null"),
+)
+PATCH = (
+    *("--patch", "--unified=0", "--inter-hunk-context=0", "--text", "--no-textconv"),
+    *("--diff-algorithm=myers", "--indent-heuristic", "--find-renames=50%", "-l1000"),
+    *("--ignore-submodules=all", "--submodule=short", "--ws-error-highlight=none"),
+    *("--src-prefix=a/", "--dst-prefix=b/"),
+)
 
 
-def blobs(repository: Repository, commit: str | None = None) -> Mapping[str, str]:
-    """The blob of each regular file in the index, or else in a commit, by path from the top level.
+class Listing(NamedTuple):
+    """What the index or a commit holds, by path from the top level.
 
-    A path in conflict has its own side's. Symbolic links and submodules are no regular files.
+    ``files`` are the blobs of the regular files, ``links`` those of the symbolic links, which hold
+    the link's target, and ``submodules`` their commits.
+    """
+
+    files: Mapping[str, str]
+    links: Mapping[str, str]
+    submodules: Mapping[str, str]
+
+
+def listing(repository: Repository, commit: str | None = None) -> Listing:
+    """What the index holds, or else a ``commit``; a path in conflict has its own side's.
+
+    What is only intended to be added (``git add -N``) is left out, as in a commit made now.
     """
     if commit is not None:
         answer = _must(ask(repository.top, "ls-tree", "-r", "-z", "--full-tree", commit))
-        at, stages = 2, None
-    else:
-        answer = _must(ask(repository.top, "ls-files", "--stage", "-z"))
-        at, stages = 1, ("0", "2")
-    found: dict[str, str] = {}
-    for line in _records(answer):
-        facts, _, path = line.partition("\t")
-        words = facts.split(" ")
-        if words[0] in FILE_MODES and (stages is None or words[2] in stages):
-            found[path] = words[at]
-    return found
+        entries = (line.partition("\t") for line in answer.names())
+        return _listing([f"{facts[:6]} {facts.split()[2]} 0\t{path}" for facts, _, path in entries])
+    answer = _must(ask(repository.top, "ls-files", "--stage", "-z"))
+    found = _listing(answer.names())
+    intended = _intended_to_add(repository)
+    if not intended:
+        return found
+    files = {path: blob for path, blob in found.files.items() if path not in intended}
+    return found._replace(files=files)
+
+
+def _listing(lines: list[str]) -> Listing:
+    """The entries of ``git ls-files --stage``; their places are fixed, which is quick to read."""
+    if not lines:
+        return Listing({}, {}, {})
+    end = lines[0].index(" ", 7)
+    stage, path = end + 1, end + 3
+    files = {
+        line[path:]: line[7:end] for line in lines if line[:3] == "100" and line[stage] in OURS
+    }
+    others = [line for line in lines if line[:3] != "100" and line[stage] in OURS]
+    links = {line[path:]: line[7:end] for line in others if line[:6] == LINK}
+    submodules = {line[path:]: line[7:end] for line in others if line[:6] == SUBMODULE}
+    return Listing(files, links, submodules)
+
+
+def _intended_to_add(repository: Repository) -> frozenset[str]:
+    """The paths that ``git add -N`` named; only an index of version 3 or later can have any."""
+    index = os.environ.get("GIT_INDEX_FILE") or repository.git_dir / "index"
+    try:
+        content = (repository.top / index).read_bytes()
+    except FileNotFoundError:
+        return frozenset()
+    if content[4:8] == b"\0\0\0\2" and b"link" not in content:  # the extension of a split index
+        return frozenset()
+    answer = _must(ask(repository.top, "diff-files", *RAW, "--diff-filter=A"))
+    return frozenset(answer.names()[1::2])
 
 
 def read_blobs(repository: Repository, blobs: Iterable[str]) -> Mapping[str, bytes]:
@@ -67,6 +125,56 @@ def blob_ids(repository: Repository, paths: Iterable[str]) -> Mapping[str, str]:
     return dict(zip(wanted, answer.text().split(), strict=True))
 
 
+def parents(repository: Repository, environ: Mapping[str, str]) -> tuple[str, ...]:
+    """The parents that a commit made now would have; none where there is no commit yet.
+
+    These are ``HEAD`` and in a merge the commits being merged. ``git merge`` calls the hook
+    ``pre-merge-commit`` before it writes ``MERGE_HEAD``; then the names in ``environ`` that begin
+    with ``GITHEAD_`` say what is merged.
+    """
+    head = ask(repository.top, "rev-parse", "--verify", "--quiet", "HEAD^0")
+    if head.status:
+        return ()
+    try:
+        merged = (repository.git_dir / "MERGE_HEAD").read_text("ascii").split()
+    except FileNotFoundError:
+        merged = sorted(name.removeprefix(MERGED) for name in environ if name.startswith(MERGED))
+    if not all(OBJECT_NAME.fullmatch(name) for name in merged):
+        return (head.text(),)
+    return (head.text(), *_not_merged_yet(repository, head.text(), merged))
+
+
+def _not_merged_yet(repository: Repository, head: str, commits: list[str]) -> list[str]:
+    """The commits that are no ancestors of ``head`` or of each other; git leaves those out too."""
+    if not commits:
+        return []
+    answer = ask(repository.top, "merge-base", "--independent", head, *commits)
+    independent = answer.text().split() if answer.status == 0 else []
+    return [commit for commit in independent if commit != head]
+
+
+def changed_paths(
+    repository: Repository, parent: str | None, commit: str | None = None
+) -> Mapping[str, tuple[str, str]]:
+    """The paths at which the index, or else a ``commit``, is not what ``parent`` is.
+
+    Each has its blobs (of a submodule: commits) before and now, empty where there is none, also
+    where a conflict is not solved. A renamed file is one removed and one added. A regular file that
+    became a symbolic link is changed, one that became executable is not. ``None`` is a parent
+    without files.
+    """
+    before = parent or _empty_tree(repository)
+    answer = _diff(repository, before, commit, *RAW, "--no-renames", "--ignore-submodules=none")
+    names = answer.names()
+    changed = {}
+    for facts, path in zip(names[::2], names[1::2], strict=True):
+        old_mode, new_mode, old, new, _ = facts[1:].split(" ")
+        if old != new or old_mode[:3] != new_mode[:3]:
+            is_there = (old_mode != ABSENT, new_mode != ABSENT)
+            changed[path] = (old if is_there[0] else "", new if is_there[1] else "")
+    return changed
+
+
 def changed_lines(
     repository: Repository, base: str | None, commit: str | None = None
 ) -> Mapping[str, frozenset[int]]:
@@ -77,15 +185,10 @@ def changed_lines(
     there is no commit yet, as all of a ``commit`` is.
     """
     if base is not None or commit is not None:
-        return _added(repository, base or _empty_tree(repository), commit)
-    if ask(repository.top, "rev-parse", "--verify", "--quiet", "HEAD").status:
-        return _added(repository, _empty_tree(repository))
-    parents = ["HEAD"]
-    merge = ask(repository.top, "rev-parse", "--git-path", "MERGE_HEAD").text()
-    merge_head = repository.top / merge
-    if merge_head.is_file():
-        parents += merge_head.read_text().split()
-    first, *others = [_added(repository, parent) for parent in parents]
+        return _added(repository, base, commit)
+    first, *others = [
+        _added(repository, parent) for parent in parents(repository, os.environ) or (None,)
+    ]
     return {
         path: frozenset.intersection(lines, *(other.get(path, frozenset()) for other in others))
         for path, lines in first.items()
@@ -97,10 +200,10 @@ def renames(repository: Repository) -> Mapping[str, str]:
     """The new path of each file that the index has under another name than ``HEAD``."""
     answer = ask(
         repository.top,
-        *("diff", "--cached", "--name-status", "--diff-filter=R", "--find-renames", "-z", "HEAD"),
-        "--",
+        *("diff-index", "--cached", "--name-status", "--diff-filter=R", "--find-renames", "-z"),
+        *("HEAD", "--"),
     )
-    parts = os.fsdecode(answer.output).split("\0") if answer.status == 0 else []
+    parts = answer.names() if answer.status == 0 else []
     return dict(zip(parts[1::3], parts[2::3], strict=False))
 
 
@@ -123,26 +226,227 @@ def merge_base(repository: Repository, ref: str, commit: str = "HEAD") -> str:
     return answer.text()
 
 
+def changed_since_head(repository: Repository) -> frozenset[str]:
+    """The tracked paths whose staged content, or file in the work tree, is not what HEAD holds."""
+    if repository.is_bare:
+        return frozenset()
+    status = repository.status()
+    staged = frozenset(path for path, letters in status.items() if letters[0] != " ")
+    return staged | work_tree_differs(repository, status.keys() - staged)
+
+
+def work_tree_differs(repository: Repository, paths: Iterable[str]) -> frozenset[str]:
+    """Those of the ``paths`` whose file or link in the work tree is not what the index holds.
+
+    Line ends and filters count as git sees them, times and permissions do not. A file that is gone
+    differs, unless a sparse checkout leaves it out. Untracked paths and submodules never do.
+    """
+    wanted = frozenset(paths)
+    if not wanted:
+        return wanted
+    status = repository.status()
+    gone = {path for path in wanted if status.get(path, "  ")[1] == "D"}
+    doubtful = [path for path in wanted if status.get(path, "  ")[1] in "MT"]
+    # Git does not look at what it was told to assume unchanged, or to leave out.
+    for line in _must(ask(repository.top, "ls-files", "-v", "-z")).names():
+        if (line[0] == "S" or line[0].islower()) and line[2:] in wanted:
+            doubtful.append(line[2:])  # noqa: PERF401 - as a comprehension it is harder to read
+    return frozenset(gone | _differing(repository, doubtful))
+
+
+def _differing(repository: Repository, paths: Iterable[str]) -> set[str]:
+    """Those of the paths whose file or link in the work tree, if there is one, has another blob."""
+    there = [path for path in paths if os.path.lexists(os.path.join(repository.top, path))]
+    if not there:
+        return set()
+    staged = listing(repository)
+    there = [path for path in there if path not in staged.submodules]
+    links = {path: _link_text(repository, path) for path in there}
+    blobs = blob_ids(repository, [path for path in there if links[path] is None])
+    return {
+        path
+        for path, text in links.items()
+        if (staged.files.get(path), staged.links.get(path))
+        != ((blobs[path], None) if text is None else (None, _link_blob(repository, text)))
+    }
+
+
+def ignored(repository: Repository, paths: Iterable[str]) -> frozenset[str]:
+    """Those of the ``paths`` that git ignores and does not track.
+
+    What lies behind a symbolic link, or in a repository of its own, is ignored where that is.
+    """
+
+    @cache
+    def is_boundary(folder: str) -> bool:
+        place = repository.top / folder
+        return place.is_symlink() or os.path.lexists(place / ".git")
+
+    asked = {
+        path: next((folder for folder in _folders(path) if is_boundary(folder)), path)
+        for path in paths
+    }
+    names = "".join(f"{name}\0" for name in sorted(set(asked.values())))
+    # With the index it would go through all of that for each name.
+    options = ("--no-index", "--stdin", "-z")
+    answer = ask(repository.top, "check-ignore", *options, stdin=os.fsencode(names))
+    if answer.status > 1:  # 1 is that none is ignored
+        raise unreadable(answer)
+    found = frozenset(answer.names())
+    found -= repository.tracked() if found else found
+    return frozenset(path for path, name in asked.items() if name in found)
+
+
+def submodule_state(repository: Repository, path: str) -> str:
+    """The commit that a submodule is at in the work tree, empty where it is not checked out.
+
+    ``-dirty`` follows where a file in it is changed, or is neither tracked nor ignored.
+    """
+    folder = repository.top / path
+    environ = {
+        **without_repository(os.environ),
+        "GIT_CEILING_DIRECTORIES": os.path.realpath(folder.parent),
+    }
+    answer = ask(
+        folder if folder.is_dir() else repository.top,
+        *("-c", "core.fsmonitor=false", "status", "--porcelain=v2", "--branch"),
+        *("--untracked-files=normal", "--ignore-submodules=none"),
+        environ=environ,
+    )
+    head, *changes = [line for line in answer.text().splitlines() if _is_fact(line)] or [""]
+    commit = head.removeprefix("# branch.oid ")
+    if not folder.is_dir() or answer.status or commit == "(initial)":
+        return ""
+    return f"{commit}-dirty" if changes else commit
+
+
+def _is_fact(line: str) -> bool:
+    return line.startswith("# branch.oid ") or not line.startswith("#")
+
+
+def links_on_the_way(repository: Repository, path: str) -> Mapping[str, str]:
+    """The symbolic links of the work tree that lead to ``path``, with the blob of each one's text.
+
+    These are its leading folders and itself, and where a link leads to another one, that as well;
+    none beyond the repository.
+    """
+    _, links = _followed(path, lambda link: _link_text(repository, link))
+    return {link: _link_blob(repository, text) for link, text in links.items()}
+
+
+class StagedFiles:
+    """Reads the files of a folder as a listing of the index or a commit has them, by name.
+
+    ``differing`` are the names read so far whose file in the work tree is another, line ends aside.
+    """
+
+    def __init__(self, repository: Repository, listing: Listing, folder: Path) -> None:
+        self.repository = repository
+        self.listing = listing
+        self.folder = folder
+        self.differing: set[str] = set()
+
+    def __call__(self, name: str) -> bytes | None:
+        """The content of the file ``name``, ``None`` where there is none.
+
+        Symbolic links are followed as if all was checked out. A file outside of the repository is
+        read where it is.
+        """
+        try:
+            here = (self.folder / name).read_bytes()
+        except OSError:
+            here = None
+        path = os.path.relpath(self.folder / name, self.repository.top)
+        end = _followed(path, self._target)[0]
+        if end is None:
+            return here
+        blob = self.listing.files.get(end)
+        content = None if blob is None else self._content(blob, here)
+        if _with_plain_line_ends(content) != _with_plain_line_ends(here):
+            self.differing.add(name)
+        return content
+
+    def _target(self, link: str) -> str | None:
+        blob = self.listing.links.get(link)
+        if blob is None:
+            return None
+        here = _link_text(self.repository, link)
+        return os.fsdecode(self._content(blob, None if here is None else os.fsencode(here)))
+
+    def _content(self, blob: str, here: bytes | None) -> bytes:
+        """The content of a blob, without a git process where it is ``here`` in the work tree."""
+        if here is not None and blob_id(here, self.repository.object_format) == blob:
+            return here
+        return _must(ask(self.repository.top, "cat-file", "blob", blob)).output
+
+
+def _with_plain_line_ends(content: bytes | None) -> bytes | None:
+    return content and content.replace(b"\r\n", b"\n")
+
+
+def _followed(
+    path: str, target: Callable[[str], str | None]
+) -> tuple[str | None, Mapping[str, str]]:
+    """Where a path ends, and the symbolic links on the way with their texts, which ``target`` says.
+
+    It ends nowhere, ``None``, where it leaves the repository or where links lead in a circle.
+    """
+    waiting = path.split("/")[::-1]
+    passed: list[str] = []
+    links: dict[str, str] = {}
+    count = 0
+    while waiting:
+        name = waiting.pop()
+        if name == ".." and not passed:
+            return None, links
+        if name == "..":
+            passed.pop()
+        elif name not in ("", "."):
+            passed.append(name)
+            text = target("/".join(passed))
+            if text is not None:
+                links["/".join(passed)] = text
+                count += 1
+                if text.startswith("/") or count > MOST_LINKS:
+                    return None, links
+                passed.pop()
+                waiting += text.split("/")[::-1]
+    return "/".join(passed), links
+
+
+def _folders(path: str) -> list[str]:
+    """The folders that a path leads through, the outermost first."""
+    parts = path.split("/")
+    return ["/".join(parts[:count]) for count in range(1, len(parts))]
+
+
+def _link_text(repository: Repository, path: str) -> str | None:
+    """Where a symbolic link of the work tree leads, ``None`` where there is no link."""
+    try:
+        return os.readlink(repository.top / path)  # noqa: PTH115 - a Path would lose a "./"
+    except OSError:
+        return None
+
+
+def _link_blob(repository: Repository, text: str) -> str:
+    """The blob that a symbolic link of this text would be in the index."""
+    return blob_id(os.fsencode(text), repository.object_format)
+
+
+def _diff(repository: Repository, base: str, commit: str | None, *options: str) -> Answer:
+    """What git finds between ``base`` and the index, or else a ``commit``."""
+    if commit is None:
+        command = ("diff-index", "--cached", *options, base, "--")
+    else:
+        command = ("diff-tree", "-r", *options, base, commit, "--")
+    return _must(ask(repository.top, *command))
+
+
 def _added(
-    repository: Repository, base: str, commit: str | None = None
+    repository: Repository, base: str | None, commit: str | None = None
 ) -> Mapping[str, frozenset[int]]:
     """The lines that the index or a ``commit`` has and ``base`` has not, as ``git diff`` finds."""
-    answer = _must(
-        ask(
-            repository.top,
-            *("-c", "core.quotePath=false", "diff", "--patch-with-raw", "-z"),
-            *(
-                "--unified=0",
-                "--inter-hunk-context=0",
-                "--text",
-                "--no-color",
-                "--no-ext-diff",
-                "--no-textconv",
-                "--find-renames",
-            ),
-            *("--ignore-submodules=all", *([base, commit] if commit else ["--cached", base]), "--"),
-        )
-    )
+    answer = _diff(repository, base or _empty_tree(repository), commit, *RAW, *PATCH)
     raw, patch = _raw_and_patch(answer.output)
     patches = re.split(rb"(?m)^diff --git ", patch)[1:]
     added: dict[str, frozenset[int]] = {}
@@ -154,12 +458,8 @@ def _added(
     return added
 
 
-def _records(answer: Answer) -> list[str]:
-    return [line for line in os.fsdecode(answer.output).split("\0") if line]
-
-
 def _raw_and_patch(output: bytes) -> tuple[list[str], bytes]:
-    """The new path of each patch of ``git diff --patch-with-raw -z``, and the patches."""
+    """The new path of each patch of a diff with ``--raw --patch -z``, and the patches."""
     paths: list[str] = []
     while output.startswith(b":"):
         meta, _, output = output.partition(b"\0")
@@ -173,7 +473,10 @@ def _raw_and_patch(output: bytes) -> tuple[list[str], bytes]:
 
 
 def _empty_tree(repository: Repository) -> str:
-    return ask(repository.top, "hash-object", "-t", "tree", "--stdin").text()
+    """The object name of a tree without files, which git has in every repository."""
+    import hashlib
+
+    return hashlib.new(repository.object_format, b"tree 0\0").hexdigest()
 
 
 def _quoted(path: str) -> str:
@@ -186,5 +489,5 @@ def _quoted(path: str) -> str:
 
 def _must(answer: Answer) -> Answer:
     if answer.status:
-        raise CovsyncError(f"git cannot read its index: {answer.error}", "Mend the repository.")
+        raise unreadable(answer)
     return answer

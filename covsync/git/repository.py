@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from covsync.errors import CovsyncError
-from covsync.git.command import ask
+from covsync.git.command import Answer, ask, without_repository
 from covsync.model import Source
 
 LATEST = 253402300799  # the last second of the year 9999
 OWN_FOLDER = ("--git-path", "covsync")
+OBJECT_FORMAT = "--show-object-format"
 
 
 class Repository(NamedTuple):
@@ -21,23 +22,31 @@ class Repository(NamedTuple):
 
     A bare one has no work tree: there ``top`` is its own folder, and what its ``HEAD`` holds stands
     for what is tracked. In ``own_folder``, under git's own folder, covsync may keep things of this
-    work tree.
+    work tree. ``object_format`` is ``sha1`` or ``sha256``.
     """
 
     top: Path
     own_folder: Path
     is_bare: bool = False
+    object_format: str = "sha1"
+
+    @property
+    def git_dir(self) -> Path:
+        """Git's own folder for this work tree, where its index and its ``MERGE_HEAD`` are."""
+        return self.own_folder.parent
 
     @classmethod
     def around(cls, folder: Path) -> Repository:
         """The repository that ``folder`` lies in. Raises ``CovsyncError`` where there is none."""
-        answer = ask(folder, "rev-parse", "--show-toplevel", *OWN_FOLDER)
+        answer = ask(folder, "rev-parse", "--show-toplevel", *OWN_FOLDER, OBJECT_FORMAT)
         if answer.status == 0 and answer.output:
-            top, _, own_folder = answer.text().partition("\n")
-            if "\n" in own_folder:  # in the name of a folder, as the answers are two
-                top = ask(folder, "rev-parse", "--show-toplevel").text()
-                own_folder = ask(folder, "rev-parse", *OWN_FOLDER).text()
-            return cls(Path(os.path.realpath(top)), folder / own_folder)
+            parts = answer.text().split("\n")
+            if len(parts) > 3:  # a folder's name holds a line end
+                parts = [_rev_parse(folder, "--show-toplevel"), *_own_folder_and_format(folder)]
+            top, own_folder, object_format = parts
+            return cls(
+                Path(os.path.realpath(top)), folder / own_folder, object_format=object_format
+            )
         dubious = re.search(r"dubious ownership in repository at '(.*?)' To add", answer.error)
         if dubious:
             import shlex
@@ -48,28 +57,39 @@ class Repository(NamedTuple):
                 f"If you trust it: git config --global --add {trusting}",
             )
         if "must be run in a work tree" in answer.error:
-            if ask(folder, "rev-parse", "--is-bare-repository").text() != "true":
+            if _rev_parse(folder, "--is-bare-repository") != "true":
                 raise CovsyncError(
                     f"{folder} is git's own folder, where no project is",
                     "Run covsync in the checkout it belongs to.",
                 )
-            git_dir = ask(folder, "rev-parse", "--absolute-git-dir").text()
-            own_folder = ask(folder, "rev-parse", *OWN_FOLDER).text()
-            return cls(Path(os.path.realpath(git_dir)), folder / own_folder, is_bare=True)
+            git_dir = _rev_parse(folder, "--absolute-git-dir")
+            own_folder, object_format = _own_folder_and_format(folder)
+            return cls(
+                Path(os.path.realpath(git_dir)),
+                folder / own_folder,
+                is_bare=True,
+                object_format=object_format,
+            )
+        if "not a git repository" in answer.error and os.environ.get("GIT_DIR"):
+            raise CovsyncError(
+                f"GIT_DIR is {os.environ['GIT_DIR']}, where no git repository is",
+                "Unset GIT_DIR; git itself sets it in hooks, seen from the folder they begin in.",
+            )
         if "not a git repository" in answer.error:
             raise CovsyncError(
                 f"{folder} is not in a git repository",
                 "Run covsync inside the project's checkout, or make one: git init",
             )
         raise CovsyncError(
-            f"git cannot read this repository: {answer.error}", "Mend what it names."
+            f"git cannot read this repository: {answer.error}",
+            "Run `git status` here, and repair what it names.",
         )
 
     def tracked(self) -> frozenset[str]:
         """The paths in the index, relative to ``top``."""
         if self.is_bare:
             answer = ask(self.top, "ls-tree", "-r", "-z", "--name-only", "--full-tree", "HEAD")
-            return frozenset(os.fsdecode(answer.output).split("\0")) - {""}
+            return frozenset(answer.names())
         return self._listed()
 
     def present(self) -> frozenset[str]:
@@ -79,8 +99,8 @@ class Repository(NamedTuple):
     def _listed(self, *which: str) -> frozenset[str]:
         answer = ask(self.top, "ls-files", "-z", *which)
         if answer.status:
-            raise CovsyncError(f"git cannot read its index: {answer.error}", "Mend the repository.")
-        return frozenset(os.fsdecode(answer.output).split("\0")) - {""}
+            raise unreadable(answer)
+        return frozenset(answer.names())
 
     def head(self) -> Source:
         """The commit that is checked out. Raises ``CovsyncError`` where there is none yet."""
@@ -116,12 +136,23 @@ class Repository(NamedTuple):
         commits = (one.commit, other.commit)
         return not ask(self.top, "merge-base", "--is-ancestor", "--end-of-options", *commits).status
 
-    def changed_since_head(self) -> frozenset[str]:
-        """The tracked paths whose files are not what ``HEAD`` holds, relative to ``top``."""
-        listing = ask(
-            self.top, "diff", "--name-only", "--no-renames", "--no-ext-diff", "-z", "HEAD", "--"
-        ).output
-        return frozenset(os.fsdecode(listing).split("\0")) - {""}
+    def status(self) -> dict[str, str]:
+        """The two letters of ``git status`` for each path that differs from ``HEAD`` or the index.
+
+        The first letter compares the index with ``HEAD``, the second the work tree with the index.
+        It may say ``M`` where line ends alone differ, which git would not add, and it says nothing
+        of files that git was told to assume unchanged.
+        """
+        answer = ask(
+            self.top,
+            *("-c", "core.fsmonitor=false", "-c", "core.checkStat=default"),
+            *("-c", "core.trustctime=true", "-c", "core.fileMode=false"),
+            *("status", "--porcelain=v1", "-z", "--no-renames", "--untracked-files=no"),
+            "--ignore-submodules=untracked",
+        )
+        if answer.status:
+            raise unreadable(answer)
+        return {line[3:]: line[:2] for line in answer.names()}
 
     def push_urls(self, remote: str) -> tuple[str, ...]:
         """Where a push to ``remote`` goes, ``insteadOf`` applied; none if there is no such one."""
@@ -133,6 +164,10 @@ class Repository(NamedTuple):
     def remotes(self) -> list[str]:
         """The names of the remotes."""
         return ask(self.top, "remote").text().splitlines()
+
+    def has_ref(self, name: str) -> bool:
+        """Whether there is a ref of this full name."""
+        return ask(self.top, "rev-parse", "--verify", "--quiet", name).status == 0
 
     def read(self, name: str) -> bytes | None:
         """A file's content by ``REF:PATH``, ``None`` where there is none."""
@@ -150,9 +185,85 @@ class Repository(NamedTuple):
         names = ask(self.top, "rev-parse", "--local-env-vars").text().split()
         return [name for name in names if not name.startswith("GIT_CONFIG")]
 
-    def object_format(self) -> str:
-        """``sha1`` or ``sha256``."""
-        return ask(self.top, "rev-parse", "--show-object-format").text() or "sha1"
+
+def enter_repository(here: Path) -> Repository:
+    """The repository around ``here``, and a process environment that means it in every folder.
+
+    Git calls a hook in the work tree's top level and may set ``GIT_DIR``, ``GIT_WORK_TREE`` and
+    ``GIT_INDEX_FILE`` as seen from there; a hook then goes to its project's folder. Raises
+    ``CovsyncError`` where there is no repository, and where ``GIT_INDEX_FILE`` names no file: git
+    would take that for an empty index.
+    """
+    _settle_git_dir(here)
+    repository = Repository.around(here)
+    if os.environ.get("GIT_DIR") and not repository.is_bare:
+        top = _top_of_tracked_files(repository)
+        if top != repository.top:
+            os.environ["GIT_WORK_TREE"] = os.fspath(top)
+            repository = repository._replace(top=top)
+    if os.environ.get("GIT_INDEX_FILE"):
+        _settle_index_file(repository, here)
+    return repository
+
+
+def _settle_git_dir(here: Path) -> None:
+    """Makes ``GIT_DIR`` and ``GIT_WORK_TREE`` absolute, and drops what git finds without it."""
+    git_dir, work_tree = (os.environ.get(name) for name in ("GIT_DIR", "GIT_WORK_TREE"))
+    base = here
+    if git_dir:
+        folders = (here, *here.parents)
+        base = next((folder for folder in folders if (folder / git_dir).is_dir()), here)
+        os.environ["GIT_DIR"] = os.fspath(base / git_dir)
+    if work_tree:
+        os.environ["GIT_WORK_TREE"] = os.fspath(base / work_tree)
+    elif git_dir:
+        # In a linked work tree git sets this alone, and takes any folder for the top level then.
+        environ = without_repository(os.environ)
+        found = ask(here, "rev-parse", "--absolute-git-dir", environ=environ).text()
+        if os.path.realpath(found) == os.path.realpath(os.environ["GIT_DIR"]):
+            del os.environ["GIT_DIR"]
+
+
+def _top_of_tracked_files(repository: Repository) -> Path:
+    """The top level, or the folder above it where more of the tracked files are.
+
+    A hook of a repository apart from its work tree has ``GIT_WORK_TREE=.``; in a folder below, git
+    takes that for the top level.
+    """
+    tracked = repository.tracked()
+
+    def count(folder: Path) -> int:
+        return sum(os.path.lexists(folder / path) for path in tracked)
+
+    return max((repository.top, *repository.top.parents), key=count)
+
+
+def _settle_index_file(repository: Repository, here: Path) -> None:
+    base = repository.top if here.is_relative_to(repository.top) else here
+    index = base / os.environ["GIT_INDEX_FILE"]
+    is_usual = os.path.realpath(index) == os.path.realpath(repository.git_dir / "index")
+    if not (is_usual or index.is_file()):  # a new repository has no index
+        raise CovsyncError(
+            f"GIT_INDEX_FILE is {index}, where no file is",
+            "Unset GIT_INDEX_FILE, or name the index from the top level of the work tree.",
+        )
+    os.environ["GIT_INDEX_FILE"] = os.fspath(index)
+
+
+def unreadable(answer: Answer) -> CovsyncError:
+    """What is wrong where git could not list or compare; ``answer`` says why."""
+    return CovsyncError(
+        f"git cannot read this repository: {answer.error}",
+        "Run `git fsck`, and repair what it names.",
+    )
+
+
+def _rev_parse(folder: Path, *arguments: str) -> str:
+    return ask(folder, "rev-parse", *arguments).text()
+
+
+def _own_folder_and_format(folder: Path) -> tuple[str, str]:
+    return _rev_parse(folder, *OWN_FOLDER), _rev_parse(folder, OBJECT_FORMAT)
 
 
 def check_branch(repository: Repository, branch: str) -> None:

@@ -142,7 +142,7 @@ def scratch_repository(
 
     _refuse_old_git(repository)
     address = Address.of(url, token)
-    object_format = repository.object_format()
+    object_format = repository.object_format
     theirs = _settings(ask(repository.top, "config", "--list", "-z", "--includes").output)
     with temporary_folder() as folder, _own_environment(repository):
         git_dir = folder / "data.git"
