@@ -15,8 +15,8 @@ MARKDOWN = "coverage report --format=markdown"
 HTML = "coverage html --skip-empty"
 REPORTS = "json, markdown and html together"
 CHECK_COLD = "check, cold"
-CHECK_STORE = "check, nothing changed, store only"
-CHECK_SNAPSHOT = "check, nothing changed, snapshot"
+CHECK_TIMES = "check, nothing changed, by file times"
+CHECK_RECORD = "check, nothing changed, by the record"
 CHECK_CHANGED = "check, 10 files changed"
 PUSH_COLD = "push, cold"
 PUSH_AGAIN = "push, already published"
@@ -53,14 +53,14 @@ def _faster(job: str, bound: float) -> Target:
 
 TARGETS = {
     "small": (
-        _faster(CHECK_SNAPSHOT, 4),
-        _faster(CHECK_STORE, 4),
-        Target(CHECK_SNAPSHOT, BARE, 10),
-        Target(CHECK_STORE, BARE, 10),
+        _faster(CHECK_RECORD, 4),
+        _faster(CHECK_TIMES, 4),
+        Target(CHECK_RECORD, BARE, 10),
+        Target(CHECK_TIMES, BARE, 10),
     ),
     "django": (
-        _faster(CHECK_SNAPSHOT, 40),
-        _faster(CHECK_STORE, 40),
+        _faster(CHECK_RECORD, 40),
+        _faster(CHECK_TIMES, 40),
         _faster(CHECK_CHANGED, 15),
         Target(CHECK_COLD, REPORT, 0.7),
         Target(PUSH_COLD, REPORTS, 0.55),
@@ -68,11 +68,11 @@ TARGETS = {
         Target(PUSH_CHANGED, REPORTS, 0.35),
     ),
     "large": (
-        _faster(CHECK_SNAPSHOT, 150),
-        _faster(CHECK_STORE, 150),
+        _faster(CHECK_RECORD, 150),
+        _faster(CHECK_TIMES, 150),
         Target(CHECK_COLD, REPORT, 1, memory=True),
-        Target(CHECK_SNAPSHOT, REPORT, 0.2, memory=True),
-        Target(CHECK_STORE, REPORT, 0.2, memory=True),
+        Target(CHECK_RECORD, REPORT, 0.2, memory=True),
+        Target(CHECK_TIMES, REPORT, 0.2, memory=True),
     ),
 }
 
@@ -103,8 +103,8 @@ def jobs(project: Project, *, with_reports: bool) -> list[Job]:
     check = covsync("check", "--fail-under=1")
     checks = [
         Job(CHECK_COLD, check, (start_anew,)),
-        Job(CHECK_STORE, check),
-        Job(CHECK_SNAPSHOT, check, (record,)),
+        Job(CHECK_TIMES, check),
+        Job(CHECK_RECORD, check, (record,)),
         Job(CHECK_CHANGED, check, (change,)),
     ]
     report = Job(REPORT, coverage("report", "--fail-under=1"))

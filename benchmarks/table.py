@@ -11,7 +11,7 @@ from itertools import pairwise
 from pathlib import Path
 from statistics import median
 
-from jobs import CHECK_COLD, CHECK_SNAPSHOT, CHECK_STORE, REPORTS, TARGETS, Target
+from jobs import CHECK_COLD, CHECK_RECORD, CHECK_TIMES, REPORTS, TARGETS, Target
 from processes import Ended
 
 MARKS = ("<!-- performance -->", "<!-- /performance -->")
@@ -157,7 +157,7 @@ def _growth(results: Sequence[Result]) -> list[str]:
         files = two.files - one.files
         cold = (two.seconds[CHECK_COLD] - one.seconds[CHECK_COLD]) / thousands
         warm, stored = (
-            (two.seconds[job] - one.seconds[job]) / files for job in (CHECK_SNAPSHOT, CHECK_STORE)
+            (two.seconds[job] - one.seconds[job]) / files for job in (CHECK_RECORD, CHECK_TIMES)
         )
         lines.append(
             f"- cost of growth, {one.name} to {two.name}: cold {cold * 1000:.1f} ms per 1,000 "

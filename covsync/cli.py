@@ -17,6 +17,8 @@ from covsync.console import Console
 from covsync.errors import CovsyncError
 
 SIGNALLED, SIGINT = 128, 2
+# What `covsync run` takes for itself where it stands before the program.
+RUN_OPTIONS = ("--append", "-v", "--verbose", "--debug", "-h", "--help")
 BUG = "This is a bug in covsync. Please report it with the output of the same command and --debug."
 
 
@@ -80,18 +82,27 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _failed(arguments, CovsyncError(f"{type(error).__name__}: {error}", BUG))
 
 
-def _with_program_apart(arguments: Sequence[str]) -> Sequence[str]:
-    """What follows ``run`` is another program's, options and all, but for a cry for help."""
+def _with_program_apart(arguments: Sequence[str]) -> list[str]:
+    """What follows ``run`` and its own options is another program's, options and all."""
+    own = _own(arguments)
+    program = arguments[len(own) :]
+    return [*own, "--", *program] if program else own
+
+
+def _own(arguments: Sequence[str]) -> list[str]:
+    """The arguments that are covsync's, not those of a program that it runs."""
     words = [word for word in arguments if not word.startswith("-")]
     if words[:1] != ["run"]:
-        return arguments
-    at = arguments.index("run") + 1
-    asks_help = arguments[at : at + 1] in (["-h"], ["--help"])
-    return arguments if asks_help else [*arguments[:at], "--", *arguments[at:]]
+        return list(arguments)
+    end = arguments.index("run") + 1
+    while end < len(arguments) and arguments[end] in RUN_OPTIONS:
+        end += 1
+    return list(arguments[:end])
 
 
 def _failed(arguments: Sequence[str], error: CovsyncError) -> int:
     """Tells the error in the form that was asked for; its exit code."""
+    arguments = _own(arguments)
     if "--debug" in arguments:
         Console().traceback()
     if "--format=json" in arguments or ("--format", "json") in itertools.pairwise(arguments):
@@ -142,12 +153,14 @@ def parser() -> argparse.ArgumentParser:
     check.add_argument("--format", choices=("text", "json"), default="text")
 
     run = command("run", "Run the tests under coverage.py and record what they ran on.", _run)
+    run.add_argument("--append", action="store_true", help="add to the data that is recorded")
     run.add_argument("program", nargs="*", help="-m MODULE ... or SCRIPT ..., as for python")
     record = command("record", "Record what the tests, run in another way, ran on.", _record)
     _add_data_file(record)
     record.add_argument(
         "--began", type=int, metavar="NS", help="when the tests began (Unix time, nanoseconds)"
     )
+    record.add_argument("--notes", type=_path, help=argparse.SUPPRESS)
 
     ratchet = command("ratchet", "Raise the configured floors to what the project holds.", _ratchet)
     ratchet.add_argument(
@@ -241,14 +254,19 @@ def _check(parsed: argparse.Namespace) -> int:
 def _run(parsed: argparse.Namespace) -> int:
     from covsync.commands.run import run
 
-    return run(Console(parsed.verbose), parsed.program)
+    return run(Console(parsed.verbose), parsed.program, append=parsed.append)
 
 
 def _record(parsed: argparse.Namespace) -> int:
     from covsync.commands.record import record
 
     _clean_up_when_stopped()
-    return record(Console(parsed.verbose), {"data_file": parsed.data_file}, began=parsed.began)
+    return record(
+        Console(parsed.verbose),
+        {"data_file": parsed.data_file},
+        began=parsed.began,
+        notes_file=parsed.notes,
+    )
 
 
 def _ratchet(parsed: argparse.Namespace) -> int:

@@ -34,6 +34,11 @@ class Console(NamedTuple):
 
     verbose: bool = False
 
+    @property
+    def is_terminal(self) -> bool:
+        """Whether a person reads what is said, not a program or a log."""
+        return sys.stdout is not None and sys.stdout.isatty()
+
     def say(self, text: str, style: str | None = None) -> None:
         """A result, for the person or the program that asked."""
         _write(sys.stdout, text, style)

@@ -144,6 +144,24 @@ class Lines(NamedTuple):
             executed_branches=tuple(pair for pair in self.executed_branches if pair[0] in lines),
         )
 
+    def moved(self, to: Mapping[int, int]) -> Lines:
+        """The same lines and branches by new numbers; one without a new number is left out."""
+
+        def lines(old: tuple[int, ...]) -> tuple[int, ...]:
+            return tuple(sorted({to[line] for line in old if line in to}))
+
+        def branches(old: tuple[Branch, ...]) -> tuple[Branch, ...]:
+            pairs = ((to[a], to.get(b, b) if b > 0 else -to.get(-b, -b)) for a, b in old if a in to)
+            return tuple(sorted(pairs))
+
+        return Lines(
+            executed=lines(self.executed),
+            missing=lines(self.missing),
+            excluded=lines(self.excluded),
+            missing_branches=branches(self.missing_branches),
+            executed_branches=branches(self.executed_branches),
+        )
+
     def missing_items(self) -> list[str]:
         """What is not covered, item by item, in coverage.py's notation: ``12-15``, ``40->44``.
 
@@ -283,22 +301,24 @@ class Verdict(NamedTuple):
     unmatched_globs: tuple[str, ...]
 
 
-class MeasuredFile(NamedTuple):
-    """A file as the tests ran on it: its blob in git, and what was measured.
+class LoadedFile(NamedTuple):
+    """A file of the repository as the tests ran on it.
 
-    ``own_text`` is its text where git does not have that. Like ``detail`` of a ``FileReport`` it
-    may be what reads it.
+    ``name`` is its object name in git: a blob's, or a commit's for a submodule. ``totals`` and
+    ``detail`` are what was measured of it, ``None`` where it was loaded and not measured.
+    ``own_text`` is its text where git does not have it. ``detail`` and ``own_text`` may be what
+    reads them.
     """
 
-    blob: str
-    totals: Totals
-    detail: Lines | Callable[[], Lines]
+    name: str
+    totals: Totals | None = None
+    detail: Lines | Callable[[], Lines] | None = None
     own_text: bytes | Callable[[], bytes | None] | None = None
 
     @property
-    def lines(self) -> Lines:
-        """The lines and branches."""
-        return self.detail if isinstance(self.detail, Lines) else self.detail()
+    def lines(self) -> Lines | None:
+        """The lines and branches, ``None`` where the file was not measured."""
+        return self.detail() if callable(self.detail) else self.detail
 
     @property
     def text(self) -> bytes | None:
@@ -306,30 +326,104 @@ class MeasuredFile(NamedTuple):
         return self.own_text() if callable(self.own_text) else self.own_text
 
 
-class Snapshot(NamedTuple):
+class Scope(NamedTuple):
+    """Which files a run would report or load besides those that it did.
+
+    ``source_dirs`` (paths from the repository's top level, "" for that itself) and ``source_pkgs``
+    are coverage.py's ``source``, ``source_dirs`` and ``source_pkgs``; ``include`` and ``omit`` its
+    patterns. ``namespaces`` is its ``include_namespace_packages``. ``tests`` are the runner's
+    patterns for the names of test files. ``loads_all`` says that the runner imports every Python
+    file, as pytest's ``--doctest-modules`` does.
+    """
+
+    source_dirs: tuple[str, ...] = ()
+    source_pkgs: tuple[str, ...] = ()
+    include: tuple[str, ...] = ()
+    omit: tuple[str, ...] = ()
+    namespaces: bool = False
+    tests: tuple[str, ...] = ()
+    loads_all: bool = False
+
+
+class Record(NamedTuple):
     """What the tests ran on and what they covered, recorded when they had run.
 
-    ``files`` are by their path from the repository's top level; ``seen`` are all Python files that
-    were there by then, measured or not. ``omit`` are coverage.py's patterns for files,
-    ``exclusions`` its expressions for lines to leave out. ``settings`` are those of coverage.py
-    that bear on the analysis, ``settings_digest`` tells whether its files were edited since,
-    ``configured_fail_under`` which floor they set. ``data_digest`` is the SHA-256 of the
-    ``data_file`` it was taken from. ``command`` measured it, if it is known.
+    ``files`` are all files of the repository that were loaded or measured, by their path from the
+    top level; ``unloaded`` are the other Python files that were there. ``by_times`` says that the
+    processes were not observed: then ``files`` are all Python files of the project, and only their
+    times say that the tests ran on them. ``recorded_at`` is a Unix time in seconds.
+
+    ``narrowed`` says why the run was only a part of the tests, "" where it was not, and
+    ``by_option`` that an option of the command line left some out. ``failed`` says that tests had
+    failed, ``doctests`` that docstrings may have run. ``exclusions`` are coverage.py's
+    regular expressions, those for lines and those for branches. ``settings`` are the settings that
+    bear on a run, ``settings_digest`` is that of the files they come from. ``fail_under`` is
+    coverage.py's floor, ``configured_fail_under`` what its files set it to. ``data_digest`` is the
+    SHA-256 of the ``data_file``, which is ``named`` where it is another than coverage.py's own
+    choice. ``command`` measured it, "" where that is not known.
     """
 
     data_file: str
+    named: bool
     data_digest: str
+    recorded_at: int
+    by_times: bool
+    failed: bool
+    narrowed: str
+    by_option: bool
+    doctests: bool
+    command: str
     has_branches: bool
     style: ReportStyle
     fail_under: Fraction | None
-    omit: tuple[str, ...]
-    exclusions: tuple[str, ...]
+    configured_fail_under: str
+    exclusions: tuple[tuple[str, ...], ...]
     settings: str
     settings_digest: str
-    configured_fail_under: str
-    command: str
-    seen: frozenset[str]
-    files: Mapping[str, MeasuredFile]
+    scope: Scope
+    unloaded: frozenset[str]
+    files: Mapping[str, LoadedFile]
+
+
+class Refusal(NamedTuple):
+    """Why the data with this SHA-256 could not be recorded, and what to do about it."""
+
+    data_digest: str
+    message: str
+    fix: str
+
+
+class Difference(NamedTuple):
+    """How the commit differs from what the tests ran on, in one file.
+
+    ``line`` is the first line that differs, 0 where the whole file does. ``what`` happened is one
+    of ``edited``, ``added``, ``deleted``, ``missing`` (it ran, but is not in this commit),
+    ``excluded`` (one of coverage.py's exclusions matches other statements), ``settings`` (they are
+    other ones); by files' times also ``written`` (after the data), ``unstaged`` and, for a commit
+    that is made already, ``uncommitted`` and ``elsewhere`` (the work tree has another text).
+    """
+
+    path: str
+    line: int
+    what: str
+
+
+class Evidence(NamedTuple):
+    """Why a report is taken to be of the code that is judged.
+
+    ``kind`` is one of ``record`` (what the tests ran on is recorded), ``record by file times``
+    (recorded without observing what they loaded), ``file times`` (not recorded) and ``commit`` (in
+    CI, data is taken as measured on the commit). ``recorded_at`` is a Unix time in seconds,
+    ``files`` how many files stand behind it. ``narrowed`` and ``failed`` are as in ``Record``.
+    ``differences`` are those that ``stale`` allows.
+    """
+
+    kind: str
+    recorded_at: int
+    files: int
+    narrowed: str = ""
+    failed: bool = False
+    differences: tuple[Difference, ...] = ()
 
 
 class WorkTree(NamedTuple):

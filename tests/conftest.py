@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -11,7 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+import yaml
 
+SOURCE = Path(__file__).parents[1]
 COMMANDS = Path(sys.executable).parent
 FOREIGN = ("GIT_", "COV", "GITHUB_", "GITLAB_", "CI", "PRE_COMMIT", "PYTHON", "DJANGO_")
 
@@ -95,6 +98,9 @@ class Checkout:
         assert done.status == 0, done
         return done.out
 
+    def stage(self, *paths: str) -> None:
+        self.git("add", *(paths or ("--all",)))
+
     def commit(self, message: str = "Change something") -> str:
         self.git("add", "--all")
         self.git("commit", "--quiet", "--message", message)
@@ -166,3 +172,43 @@ def shapes(checkout: Checkout) -> Checkout:
     checkout.commit("Draw shapes")
     checkout.coverage("run", "test_shapes.py")
     return checkout
+
+
+def copy_of_covsync(folder: Path) -> None:
+    """The checkout under test, uncommitted changes included, as a repository with a commit."""
+    shutil.copytree(SOURCE / "covsync", folder / "covsync")
+    for name in (".pre-commit-hooks.yaml", "pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(SOURCE / name, folder / name)
+    made = Checkout(folder)
+    made.git("init", "--quiet")
+    made.commit("Copy the working tree")
+
+
+@pytest.fixture(scope="session")
+def hook(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder with the hook's repository ``covsync``, and ``home``.
+
+    There pre-commit keeps its environments: making one takes a while.
+    """
+    folder = tmp_path_factory.mktemp("hook")
+    copy_of_covsync(folder / "covsync")
+    yield folder
+    shutil.rmtree(folder)
+
+
+def with_hook(
+    folder: Path, hook: Path, stages: tuple[str, ...] = ("pre-commit",), **settings: object
+) -> Checkout:
+    """A new repository that pre-commit checks with the hook at these stages, without a commit."""
+    made = Checkout(folder, {"PRE_COMMIT_HOME": str(hook / "home")})
+    folder.mkdir()
+    made.git("init", "--quiet")
+    used = {
+        "repo": str(hook / "covsync"),
+        "rev": run(["git", "rev-parse", "HEAD"], hook / "covsync").out.strip(),
+        "hooks": [{"id": "covsync-check", "stages": list(stages), **settings}],
+    }
+    config = {"default_install_hook_types": list(stages), "repos": [used]}
+    made.write({".pre-commit-config.yaml": yaml.safe_dump(config)})
+    assert run(["pre-commit", "install"], folder, made.env).status == 0
+    return made

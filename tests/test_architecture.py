@@ -14,16 +14,18 @@ import covsync
 
 PACKAGE = Path(covsync.__file__).parent
 WINGS = ("measure", "gate", "render", "git")
-BASE = ("model", "config", "errors", "temporary")
+BASE = ("model", "config", "errors", "temporary", "observer", "source_paths")
 MAY_IMPORT = {
     "__main__": ("cli",),
-    "pytest_plugin": ("measure",),
+    "observer": (),
+    "pytest_plugin": ("measure", "git", "errors", "observer"),
     "cli": ("commands", "console", "config", "errors", "render", "__init__"),
     "commands": ("commands", "console", *WINGS, *BASE, "__init__"),
     **{wing: (wing, *BASE, "__init__") for wing in WINGS},
     "console": (),
     "config": ("errors",),
     "model": (),
+    "source_paths": (),
     "errors": (),
     "temporary": ("errors",),
     "__init__": (),

@@ -32,7 +32,7 @@ def _both_tell(checkout: Checkout, status: int, *words: str) -> None:
 
 def test_no_data(shapes: Checkout) -> None:
     (shapes.folder / ".coverage").unlink()
-    _both_tell(shapes, 3, "there is no coverage data: .coverage does not exist", "coverage run")
+    _both_tell(shapes, 3, "there is no coverage data: .coverage does not exist", "covsync run")
 
 
 def test_shards_only(shapes: Checkout) -> None:
@@ -51,7 +51,7 @@ def test_shards_only(shapes: Checkout) -> None:
 
 def test_an_empty_data_file(shapes: Checkout) -> None:
     (shapes.folder / ".coverage").write_bytes(b"")
-    _both_tell(shapes, 3, ".coverage is empty", "coverage run")
+    _both_tell(shapes, 3, ".coverage is empty", "covsync run")
 
 
 def test_data_of_a_run_that_measured_nothing(shapes: Checkout) -> None:
@@ -59,7 +59,7 @@ def test_data_of_a_run_that_measured_nothing(shapes: Checkout) -> None:
     shapes.coverage("erase")
     shapes.coverage("run", "--include", "none.py", "other.py")
     assert (shapes.folder / ".coverage").exists()
-    _both_tell(shapes, 3, "coverage run")
+    _both_tell(shapes, 3, ".coverage holds no measured files", "covsync run")
 
 
 def test_a_truncated_data_file(shapes: Checkout) -> None:
@@ -86,24 +86,33 @@ def test_a_newer_schema(shapes: Checkout) -> None:
     _both_tell(shapes, 1, "schema", "99", "coverage.py no newer than the one covsync uses")
 
 
+def _commit_as_if_before_the_tests(checkout: Checkout, name: str, content: bytes) -> None:
+    """By its time, the file is what the tests ran on."""
+    (checkout.folder / name).write_bytes(content)
+    os.utime(checkout.folder / name, (10**9, 10**9))
+    checkout.commit()
+
+
 def test_a_source_that_does_not_parse(shapes: Checkout) -> None:
-    shapes.write({"shapes.py": "def area(:\n"})
+    _commit_as_if_before_the_tests(shapes, "shapes.py", b"def area(:\n")
     _both_tell(shapes, 1, "shapes.py", "line 1", "language_version")
 
 
 def test_a_source_in_no_encoding(shapes: Checkout) -> None:
-    (shapes.folder / "shapes.py").write_bytes(b"\x00\xff\xfe")
+    _commit_as_if_before_the_tests(shapes, "shapes.py", b"\x00\xff\xfe")
     _both_tell(shapes, 1, "a measured source cannot be read", "language_version")
 
 
 @pytest.mark.parametrize("setting", ["fail_under = nan", "fail_under = 101", "sort = 'colour'"])
 def test_a_setting_of_coverage_py_that_is_wrong(shapes: Checkout, setting: str) -> None:
     shapes.write({"pyproject.toml": f"{BRANCHES}[tool.coverage.report]\n{setting}\n"})
+    shapes.stage()
     _both_tell(shapes, 1, f"coverage.py's [report] {setting.split(maxsplit=1)[0]} is ")
 
 
 def test_a_glob_that_is_none(shapes: Checkout) -> None:
     shapes.write({"pyproject.toml": BRANCHES + '[tool.covsync]\npaths = {"!" = 90}\n'})
+    shapes.stage()
     _tells(shapes.covsync("check"), 1, "'!' in `paths` is not a glob")
 
 
@@ -143,6 +152,7 @@ def test_a_missing_plugin(shapes: Checkout, *, configured: bool) -> None:
     data.close()
     if configured:
         shapes.write({"pyproject.toml": BRANCHES + 'plugins = ["some_templates"]\n'})
+        shapes.stage()
     _both_tell(shapes, 1, "plugin", "some_templates", "additional_dependencies")
 
 
@@ -209,6 +219,7 @@ def test_unborn_head(checkout: Checkout) -> None:
 )
 def test_a_setting_that_is_wrong(shapes: Checkout, settings: str, words: tuple[str, ...]) -> None:
     shapes.write({"pyproject.toml": f"{BRANCHES}[tool.covsync]\n{settings}\n"})
+    shapes.stage()
     _both_tell(shapes, 1, *words)
 
 
@@ -224,6 +235,7 @@ def test_a_setting_that_is_wrong(shapes: Checkout, settings: str, words: tuple[s
 )
 def test_a_yaml_file_that_is_wrong(shapes: Checkout, text: str, words: tuple[str, ...]) -> None:
     shapes.write({".covsync.yaml": text})
+    shapes.stage()
     _both_tell(shapes, 1, *words)
 
 
@@ -231,6 +243,7 @@ def test_two_configurations(shapes: Checkout) -> None:
     shapes.write(
         {"pyproject.toml": BRANCHES + "[tool.covsync]\n", ".covsync.yaml": "fail_under: 9\n"}
     )
+    shapes.stage()
     _both_tell(shapes, 1, "[tool.covsync] of pyproject.toml and in .covsync.yaml")
 
 
@@ -287,10 +300,12 @@ def test_a_file_outside_is_not_taken_for_one_inside(shapes: Checkout, tmp_path: 
     settings = f"[tool.coverage.run]\nsource = ['pkg', '{other.parent}']\n"
     shapes.write({"pyproject.toml": settings})
     shapes.write({"run.py": f"import runpy, pkg.tools\nrunpy.run_path({str(other)!r})\n"})
+    shapes.commit()
     shapes.coverage("run", "run.py")
     _both_tell(shapes, 1, repr(str(other)), "is not a file of this repository")
     omit = f"[tool.coverage.report]\nomit = ['{tmp_path}/other/*']\n"
     shapes.write({"pyproject.toml": settings + omit})
+    shapes.stage()
     ended = shapes.covsync("check", "--fail-under-file", "90")
     assert ended.out.startswith("pkg/tools.py: 67% is below 90%")
 

@@ -11,7 +11,7 @@ from conftest import BETTER_TEST, BRANCHES, Checkout
 def test_a_floor_that_holds_is_one_line(shapes: Checkout) -> None:
     ended = shapes.covsync("check", "--fail-under", "75")
     assert (ended.status, ended.err) == (0, "")
-    assert ended.out == "covsync: coverage is 75% (unverified), its floor held\n"
+    assert ended.out == "covsync: coverage is 75% by file times, its floor held\n"
 
 
 def test_a_broken_floor_says_figure_floor_lines_and_what_to_do(shapes: Checkout) -> None:
@@ -21,7 +21,6 @@ def test_a_broken_floor_says_figure_floor_lines_and_what_to_do(shapes: Checkout)
         "total: 75% is below 90% (fail_under); missing shapes.py 3\n"
         "Cover at least 2 more statements or branches, run the tests under coverage.py, "
         "then try again.\n"
-        "Unverified: `covsync run` or `covsync record` would tell which code the tests ran on.\n"
     )
 
 
@@ -34,6 +33,7 @@ def test_all_floors_are_judged_at_once_and_the_worst_comes_first(shapes: Checkou
             + '[tool.covsync]\nfail_under = 95.5\nfail_under_file = 90\npaths = {"rou*" = 99}\n',
         }
     )
+    shapes.stage()
     shapes.coverage("run", "test_shapes.py")
     ended = shapes.covsync("check")
     assert ended.status == 2
@@ -51,6 +51,7 @@ def test_a_missing_branch_is_named_as_coverage_py_names_it(shapes: Checkout) -> 
             "test_shapes.py": "from shapes import area\n\narea(-1)\n",
         }
     )
+    shapes.stage()
     shapes.coverage("run", "test_shapes.py")
     ended = shapes.covsync("check", "--fail-under-file", "100")
     assert ended.out.startswith(
@@ -64,9 +65,10 @@ def test_floors_are_exact(checkout: Checkout, floor: str, status: int) -> None:
     """949 of 1000."""
     code = "x = 1\n" * 947 + "if x == 1:\n    x = 2\nelse:\n" + "    x = 3\n" * 51
     checkout.write({"code.py": code})
+    checkout.stage()
     checkout.coverage("run", "code.py")
-    told = checkout.covsync("check", "--fail-under", "94.9").out
-    assert told == "covsync: coverage is 95% (unverified), its floor held\n"
+    said = checkout.covsync("check", "--fail-under", "94.9").out
+    assert said == "covsync: coverage is 95% by file times, its floor held\n"
     assert checkout.covsync("check", "--fail-under", floor).status == status
 
 
@@ -74,6 +76,7 @@ def test_a_figure_that_rounds_up_to_its_floor_shows_the_digits_that_tell_them_ap
     checkout: Checkout,
 ) -> None:
     checkout.write({"code.py": "x = 1\n" * 2373 + "if x == 2:\n" + "    x = 3\n" * 126})
+    checkout.stage()
     checkout.coverage("run", "code.py")
     ended = checkout.covsync("check", "--fail-under", "95")
     assert ended.status == 2
@@ -82,6 +85,7 @@ def test_a_figure_that_rounds_up_to_its_floor_shows_the_digits_that_tell_them_ap
 
 def test_a_hundred_means_a_hundred(checkout: Checkout) -> None:
     checkout.write({"code.py": "x = 1\n" * 24998 + "if x == 2:\n    x = 3\n"})
+    checkout.stage()
     checkout.coverage("run", "code.py")
     ended = checkout.covsync("check", "--fail-under", "100")
     assert ended.status == 2
@@ -92,13 +96,14 @@ def test_without_a_floor_nothing_is_enforced_and_it_says_so(shapes: Checkout) ->
     ended = shapes.covsync("check")
     assert ended.status == 0
     assert ended.out.startswith(
-        "covsync: coverage is 75% (unverified); no floor is set, so nothing was enforced."
+        "covsync: coverage is 75% by file times; no floor is set, so nothing was enforced."
     )
     assert "--fail-under" in ended.out
 
 
 def test_coverage_pys_own_fail_under_is_the_floor(shapes: Checkout) -> None:
     shapes.write({"pyproject.toml": BRANCHES + "[tool.coverage.report]\nfail_under = 75.1\n"})
+    shapes.stage()
     ended = shapes.covsync("check")
     assert ended.status == 2
     assert ended.out.startswith("total: 75% is below 75.1% (fail_under)")
@@ -111,16 +116,18 @@ def test_covsyncs_fail_under_beats_coverage_pys_and_a_flag_beats_both(shapes: Ch
             + "[tool.coverage.report]\nfail_under = 99\n[tool.covsync]\nfail_under = 70\n"
         }
     )
+    shapes.stage()
     assert shapes.covsync("check").status == 0
     assert shapes.covsync("check", "--fail-under=80").status == 2
 
 
 def test_a_floor_for_several_is_judged_on_all_their_files_together(shapes: Checkout) -> None:
     shapes.write({"pyproject.toml": BRANCHES + '[tool.covsync.paths]\n"*.py" = 75\n'})
+    shapes.stage()
     ended = shapes.covsync("check")
     assert (ended.status, ended.out) == (
         0,
-        "covsync: coverage is 75% (unverified), its floor held\n",
+        "covsync: coverage is 75% by file times, its floor held\n",
     )
 
 
@@ -128,9 +135,10 @@ def test_a_floor_without_files_is_never_taken_for_held(shapes: Checkout) -> None
     """A typo in a glob would turn its floor off, and pre-commit hides what a passing hook says."""
     paths = '[tool.covsync.paths]\n"*.py" = 75\n"sahpes" = 1\n'
     shapes.write({"pyproject.toml": BRANCHES + paths})
+    shapes.stage()
     ended = shapes.covsync("check")
     assert ended.status == 3
-    assert ended.out.startswith("sahpes: fits no measured file (paths)\nMend the glob")
+    assert ended.out.startswith("sahpes: matches no measured file (paths)\nCorrect the glob")
 
 
 def test_json_tells_a_program_the_same(shapes: Checkout) -> None:
@@ -138,7 +146,11 @@ def test_json_tells_a_program_the_same(shapes: Checkout) -> None:
     assert (ended.status, ended.err) == (2, "")
     assert json.loads(ended.out) == {
         "exit_code": 2,
-        "verified": False,
+        "judged": True,
+        "evidence": "file times",
+        "lower_bound": False,
+        "tests_failed": False,
+        "differences": [],
         "percent_covered": 75.0,
         "percent_covered_display": "75",
         "covered": 6,
@@ -164,10 +176,10 @@ def test_json_tells_a_program_the_same(shapes: Checkout) -> None:
 def test_json_tells_an_error_too(checkout: Checkout) -> None:
     ended = checkout.covsync("check", "--format=json")
     assert ended.status == 3
-    told = json.loads(ended.out)
-    assert told["exit_code"] == 3
-    assert "there is no coverage data" in told["error"]
-    assert "coverage run" in told["fix"]
+    document = json.loads(ended.out)
+    assert document["exit_code"] == 3
+    assert "there is no coverage data" in document["error"]
+    assert "covsync run" in document["fix"]
 
 
 def test_a_coverage_json_report_is_judged_alike(shapes: Checkout) -> None:
@@ -175,7 +187,7 @@ def test_a_coverage_json_report_is_judged_alike(shapes: Checkout) -> None:
     ended = shapes.covsync("check", "--data-file", "report.json", "--fail-under", "75")
     assert (ended.status, ended.out) == (
         0,
-        "covsync: coverage is 75% (unverified), its floor held\n",
+        "covsync: coverage is 75% by file times, its floor held\n",
     )
     assert shapes.covsync("check", "--data-file=report.json", "--fail-under=75.01").status == 2
 
@@ -191,16 +203,18 @@ def test_it_works_from_a_folder_below(shapes: Checkout) -> None:
 def test_one_of_several_projects_is_judged_in_its_own_folder(shapes: Checkout) -> None:
     backend = Checkout(shapes.folder / "backend")
     backend.write({"pyproject.toml": "[tool.covsync]\nfail_under = 100\n", "app.py": "x = 1\n"})
+    backend.stage()
     backend.coverage("run", "app.py")
     ended = backend.covsync("check")
     assert (ended.status, ended.out) == (
         0,
-        "covsync: coverage is 100% (unverified), its floor held\n",
+        "covsync: coverage is 100% by file times, its floor held\n",
     )
 
 
 def test_a_run_without_data_may_pass_where_the_project_says_so(checkout: Checkout) -> None:
     checkout.write({"pyproject.toml": '[tool.covsync]\nno_data = "warn"\nfail_under = 90\n'})
+    checkout.stage()
     ended = checkout.covsync("check")
     assert (ended.status, ended.out) == (0, "")
     assert "there is no coverage data" in ended.err
@@ -209,6 +223,7 @@ def test_a_run_without_data_may_pass_where_the_project_says_so(checkout: Checkou
 
 def test_data_that_only_lacks_combining_never_passes_for_none(shapes: Checkout) -> None:
     shapes.write({"pyproject.toml": BRANCHES + '[tool.covsync]\nno_data = "warn"\n'})
+    shapes.stage()
     (shapes.folder / ".coverage").rename(shapes.folder / ".coverage.host.1.Xabc")
     assert shapes.covsync("check").status == 3
 
@@ -220,8 +235,8 @@ def test_data_that_only_lacks_combining_never_passes_for_none(shapes: Checkout) 
 def test_colour_is_the_users_choice(
     shapes: Checkout, environ: dict[str, str], *, coloured: bool
 ) -> None:
-    told = Checkout(shapes.folder, environ).covsync("check", "--fail-under", "90")
-    assert ("\x1b[31m" in told.out) is coloured
+    ended = Checkout(shapes.folder, environ).covsync("check", "--fail-under", "90")
+    assert ("\x1b[31m" in ended.out) is coloured
 
 
 def test_verbose_names_the_data(shapes: Checkout) -> None:

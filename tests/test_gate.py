@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import sqlite3
-from pathlib import Path
+import subprocess
 
 import pytest
 from conftest import BETTER_TEST, BRANCHES, SHAPES, Checkout, run
 
-STALE = "no test has run on this since it changed: "
+NOT_RUN = "the tests did not run on what is being committed: "
+EDITED = "was edited after the tests ran"
+EXCLUDED = "shapes.py is excluded from coverage otherwise than when the tests ran"
+AGAIN = "Run the tests again: covsync run test_shapes.py"
 
 
 @pytest.fixture
@@ -22,16 +27,22 @@ def recorded(shapes: Checkout) -> Checkout:
     return shapes
 
 
-def passes(checkout: Checkout, figure: str = "75") -> None:
+def passes(checkout: Checkout, figure: str = "75", evidence: str = "") -> None:
     ended = checkout.covsync("check")
     assert (ended.status, ended.err) == (0, "")
-    assert ended.out == f"covsync: coverage is {figure}%, its floor held\n"
+    assert ended.out == f"covsync: coverage is {figure}%{evidence}, its floor held\n"
 
 
-def is_stale(checkout: Checkout, where: str) -> None:
+def is_stale(checkout: Checkout, difference: str) -> None:
     ended = checkout.covsync("check")
-    assert ended.status == 3, ended
-    assert f"{STALE}{where}\n  Run the tests again: covsync run test_shapes.py\n" in ended.err
+    assert (ended.status, ended.out) == (3, ""), ended
+    assert f"{NOT_RUN}{difference}\n  {AGAIN}\n" in ended.err
+
+
+def record(checkout: Checkout) -> None:
+    """All that lies there is staged, and the tests run on it."""
+    checkout.stage()
+    assert checkout.covsync("run", "test_shapes.py").status == 0
 
 
 def edit(checkout: Checkout, text: str, *, add: bool = True) -> None:
@@ -40,10 +51,10 @@ def edit(checkout: Checkout, text: str, *, add: bool = True) -> None:
         checkout.git("add", "shapes.py")
 
 
-def test_what_the_tests_ran_on_is_verified(recorded: Checkout) -> None:
+def test_what_the_tests_ran_on_passes(recorded: Checkout) -> None:
     passes(recorded)
     store = recorded.folder / ".git" / "covsync"
-    assert {path.name for path in store.iterdir()} == {"analysis-1.sqlite", "store-2.sqlite"}
+    assert {path.name for path in store.iterdir()} == {"analysis-1.sqlite", "store-3.sqlite"}
     assert recorded.git("status", "--porcelain") == ""
 
 
@@ -57,6 +68,7 @@ def test_what_the_tests_ran_on_is_verified(recorded: Checkout) -> None:
         SHAPES.replace("\n", "\r\n"),
         SHAPES.replace("2 * (width", "2 * (\n        # both\n        width"),
         SHAPES.replace("height):\n", 'height):\n    """What it is."""\n'),
+        SHAPES.replace("width < 0", "(width < 0)"),
     ],
 )
 def test_comments_white_space_and_moved_lines_ask_for_no_run(recorded: Checkout, text: str) -> None:
@@ -72,23 +84,29 @@ def test_a_moved_line_is_named_where_it_is_now(recorded: Checkout) -> None:
 
 
 @pytest.mark.parametrize(
-    "text, where",
+    "text, line",
     [
-        (SHAPES.replace("return 0", "return None"), "shapes.py 3"),
-        (SHAPES + "\n\nUNIT = 1\n", "shapes.py 11"),
-        (SHAPES.replace("2 * (width", "2 * (\n        -width"), "shapes.py 8-9"),
+        (SHAPES.replace("return 0", "return None"), 3),
+        (SHAPES + "\n\nUNIT = 1\n", 11),
+        (SHAPES.replace("2 * (width", "2 * (\n        -width"), 8),
         (
             SHAPES.replace("    return width * h", "    else:\n        return width * h"),
-            "shapes.py 4-5",
+            4,
         ),
-        (SHAPES.replace("return 0\n", "return 0  # pragma: no cover\n"), "shapes.py 3"),
-        (SHAPES.replace("if width < 0:", "while width < 0:"), "shapes.py 2"),
-        (SHAPES + "def (:\n", "shapes.py 9"),
+        (SHAPES.replace("if width < 0:", "while width < 0:"), 2),
+        (SHAPES + "def (:\n", 9),
+        (SHAPES.replace("        return 0\n", ""), 3),
+        (SHAPES[: SHAPES.index("\n\ndef outline")], 4),
     ],
 )
-def test_a_changed_statement_was_never_measured(recorded: Checkout, text: str, where: str) -> None:
+def test_a_changed_statement_is_not_what_ran(recorded: Checkout, text: str, line: int) -> None:
     edit(recorded, text)
-    is_stale(recorded, where)
+    is_stale(recorded, f"shapes.py:{line} {EDITED}")
+
+
+def test_a_new_exclusion_asks_for_a_run(recorded: Checkout) -> None:
+    edit(recorded, SHAPES.replace("return 0\n", "return 0  # pragma: no cover\n"))
+    is_stale(recorded, EXCLUDED)
 
 
 MATCHING = """\
@@ -111,24 +129,24 @@ def kind(value):
 @pytest.mark.parametrize(
     "old, new, line",
     [
-        ("case 1:", "case 2:", "5"),
-        ("case _:", "case other:", "7"),
-        ("except ValueError:", "except TypeError:", "9"),
-        ("match int(value):", "match value:", "4"),
-        ("global last", "global least", ""),
-        ("What it is", "What it isn't", ""),
-        ("def kind(value)", "@staticmethod\ndef kind(value)", "1"),
-        ("last = value", "last = value; least = 1", "13"),
-        ("        last = value\n", "", ""),
+        ("case 1:", "case 2:", 5),
+        ("case _:", "case other:", 7),
+        ("except ValueError:", "except TypeError:", 9),
+        ("match int(value):", "match value:", 4),
+        ("global last", "global least", 12),
+        ("What it is", "What it isn't", 0),
+        ("def kind(value)", "@staticmethod\ndef kind(value)", 1),
+        ("last = value", "last = value; least = 1", 13),
+        ("        last = value\n", "", 12),
     ],
 )
-def test_every_kind_of_statement_counts(recorded: Checkout, old: str, new: str, line: str) -> None:
+def test_every_kind_of_statement_counts(recorded: Checkout, old: str, new: str, line: int) -> None:
     edit(recorded, MATCHING)
     recorded.write({"test_shapes.py": "from shapes import kind\nkind(1), kind(2), kind('')\n"})
-    recorded.covsync("run", "test_shapes.py")
+    record(recorded)
     edit(recorded, MATCHING.replace(old, new))
     if line:
-        is_stale(recorded, f"shapes.py {line}")
+        is_stale(recorded, f"shapes.py:{line} {EDITED}")
     else:
         passes(recorded, "100")
 
@@ -137,36 +155,38 @@ def test_an_else_moves_what_runs(recorded: Checkout) -> None:
     before = "def f(x):\n    if x:\n        r = 1\n        r = 2\n        r = 3\n    return r\n"
     edit(recorded, before)
     recorded.write({"test_shapes.py": "from shapes import f\nf(1)\n"})
-    recorded.covsync("run", "test_shapes.py")
+    record(recorded)
     edit(recorded, before.replace("        r = 3", "    else:\n        r = 3"))
-    is_stale(recorded, "shapes.py 5")
+    is_stale(recorded, f"shapes.py:5 {EDITED}")
 
 
 def test_a_comment_that_the_project_excludes_by_counts(recorded: Checkout) -> None:
     floor = '[tool.coverage.report]\nexclude_also = ["# untested"]\n[tool.covsync]\nfail_under=75\n'
     recorded.write({"pyproject.toml": BRANCHES + floor})
-    text = SHAPES.replace("return 0", "return 0  # untested")
-    edit(recorded, text)
-    recorded.covsync("run", "test_shapes.py")
+    edit(recorded, SHAPES.replace("return 0", "return 0  # untested"))
+    record(recorded)
     edit(recorded, SHAPES)
-    is_stale(recorded, "shapes.py 3")
+    is_stale(recorded, EXCLUDED)
 
 
 def test_settings_elsewhere_bear_too(recorded: Checkout) -> None:
     recorded.write({"my.rc": "[run]\nbranch = true\ninclude = shapes.py\n"})
-    told = Checkout(recorded.folder, {"COVERAGE_RCFILE": "my.rc"})
-    told.covsync("run", "test_shapes.py")
-    passes(told)
+    elsewhere = Checkout(recorded.folder, {"COVERAGE_RCFILE": "my.rc"})
+    record(elsewhere)
+    passes(elsewhere)
     recorded.write({"my.rc": "[run]\ninclude = shapes.py\n"})
-    assert "coverage.py's settings have changed" in told.covsync("check").err
+    passes(elsewhere)
+    recorded.stage("my.rc")
+    is_stale(elsewhere, "the configuration of coverage.py or pytest changed after the tests ran")
 
 
 def test_a_floor_of_coverage_py_that_was_taken_back_no_longer_binds(shapes: Checkout) -> None:
-    floor = "[tool.coverage.report]\nfail_under = 100\n"
-    shapes.write({"pyproject.toml": BRANCHES + floor})
-    shapes.covsync("run", "test_shapes.py")
+    shapes.write({"pyproject.toml": BRANCHES + "[tool.coverage.report]\nfail_under = 100\n"})
+    record(shapes)
     assert shapes.covsync("check").status == 2
     shapes.write({"pyproject.toml": BRANCHES})
+    assert shapes.covsync("check").status == 2
+    shapes.stage("pyproject.toml")
     ended = shapes.covsync("check")
     assert (ended.status, "no floor is set" in ended.out) == (0, True)
 
@@ -180,25 +200,32 @@ def test_a_text_edited_while_the_tests_ran_is_not_recorded(shapes: Checkout) -> 
     )
     ended = shapes.covsync("run", "test_shapes.py")
     assert ended.status == 3
-    assert "shapes.py was written after the tests began" in ended.err
-    assert not (shapes.folder / ".git" / "covsync" / "store-1.sqlite").exists()
+    assert "shapes.py was edited while the tests ran" in ended.err
+    shapes.stage()
+    ended = shapes.covsync("check")
+    assert (ended.status, "shapes.py was edited while the tests ran" in ended.err) == (3, True)
 
 
 def test_a_new_file_in_scope_was_never_measured(recorded: Checkout) -> None:
+    settings = '[tool.coverage.run]\nbranch = true\nsource = ["."]\nomit = ["test_*"]\n'
+    recorded.write({"pyproject.toml": settings + "[tool.covsync]\nfail_under = 75\n"})
+    record(recorded)
     recorded.write({"circles.py": "def area(radius):\n    return 3 * radius\n"})
     passes(recorded)
-    recorded.git("add", "circles.py")
-    is_stale(recorded, "circles.py 1-2")
+    recorded.stage("circles.py")
+    is_stale(recorded, "circles.py was added after the tests ran")
 
 
 def test_a_new_file_out_of_scope_is_left_alone(recorded: Checkout) -> None:
     recorded.write({"docs/conf.py": "x = 1\n", "empty.py": "# nothing yet\n", "page.txt": "x"})
     recorded.write({"omitted.py": "x = 1\n"})
-    omit = BRANCHES + 'omit = ["omitted.py", "docs/*"]\n[tool.covsync]\nfail_under = 75\n'
-    recorded.write({"pyproject.toml": omit})
-    recorded.covsync("run", "test_shapes.py")
+    run_settings = '[tool.coverage.run]\nbranch = true\nsource = ["."]\n'
+    omit = 'omit = ["test_*", "omitted.py", "docs/*"]\n[tool.covsync]\nfail_under = 75\n'
+    recorded.write({"pyproject.toml": run_settings + omit})
+    record(recorded)
+    recorded.write({"docs/other.py": "x = 1\n", "nothing.py": "# nothing here either\n"})
     (recorded.folder / "omitted.py").rename(recorded.folder / "docs" / "more.py")
-    recorded.git("add", "--all")
+    recorded.stage()
     passes(recorded)
 
 
@@ -206,54 +233,68 @@ def test_modes_of_staleness(recorded: Checkout) -> None:
     edit(recorded, SHAPES + "\n\nUNIT = 1\n")
     settings = BRANCHES + '[tool.covsync]\nfail_under = 75\nstale = "{}"\n'
     recorded.write({"pyproject.toml": settings.format("warn")})
-    ended = recorded.covsync("check")
-    assert (ended.status, ended.out) == (0, "covsync: coverage is 75%, its floor held\n")
-    assert f"{STALE}shapes.py 11" in ended.err
-    recorded.write({"pyproject.toml": settings.format("ignore")})
-    passes(recorded)
+    recorded.stage()
+    for mode, note in (
+        ("warn", f"covsync: note: {NOT_RUN}shapes.py:11 {EDITED}\n"),
+        ("ignore", ""),
+    ):
+        recorded.write({"pyproject.toml": settings.format(mode)})
+        recorded.stage()
+        ended = recorded.covsync("check")
+        assert (ended.status, ended.err) == (0, note)
+        assert ended.out == (
+            "covsync: coverage is 75%, its floor held; 1 file differs from what the tests ran on\n"
+        )
 
 
-def test_without_a_snapshot_it_never_pretends(recorded: Checkout) -> None:
-    (recorded.folder / ".git" / "covsync" / "store-2.sqlite").unlink()
-    ended = recorded.covsync("check")
-    assert ended.out == "covsync: coverage is 75% (unverified), its floor held\n"
+def test_without_a_record_files_times_are_the_evidence(recorded: Checkout) -> None:
+    (recorded.folder / ".git" / "covsync" / "store-3.sqlite").unlink()
+    passes(recorded, "75", " by file times")
     assert recorded.covsync("record").out == "covsync: coverage is 75%, recorded\n"
-    passes(recorded)
+    passes(recorded, "75", " by file times")
+    assert json.loads(recorded.covsync("check", "--format=json").out)["evidence"] == (
+        "record by file times"
+    )
+    edit(recorded, SHAPES + "\n\nUNIT = 1\n")
+    ended = recorded.covsync("check")
+    assert (ended.status, f"{NOT_RUN}shapes.py:11 {EDITED}" in ended.err) == (3, True)
 
 
-def test_newer_data_outdates_the_snapshot(recorded: Checkout) -> None:
+def test_newer_data_is_judged_where_the_record_is_of_another_text(recorded: Checkout) -> None:
     recorded.write({"test_shapes.py": BETTER_TEST})
     recorded.coverage("run", "test_shapes.py")
-    ended = recorded.covsync("check")
-    assert ended.out == "covsync: coverage is 100% (unverified), its floor held\n"
+    recorded.stage()
+    passes(recorded, "100", " by file times")
 
 
 @pytest.mark.parametrize("damage", [b"", b"not a store", b"SQLite format 3\x00" + b"x" * 5000])
 def test_a_damaged_store_is_set_aside(recorded: Checkout, damage: bytes) -> None:
-    (recorded.folder / ".git" / "covsync" / "store-2.sqlite").write_bytes(damage)
-    assert "(unverified)" in recorded.covsync("check").out
-    assert recorded.covsync("record").status == 0
+    (recorded.folder / ".git" / "covsync" / "store-3.sqlite").write_bytes(damage)
+    passes(recorded, "75", " by file times")
+    record(recorded)
     passes(recorded)
 
 
 def test_a_store_with_damaged_lines_is_none_where_they_are_needed(recorded: Checkout) -> None:
-    with sqlite3.connect(recorded.folder / ".git" / "covsync" / "store-2.sqlite") as store:
-        store.execute("update detail set lines = x'00'")
+    with sqlite3.connect(recorded.folder / ".git" / "covsync" / "store-3.sqlite") as store:
+        assert store.execute("update file set lines = x'00' where lines is not null").rowcount == 1
     store.close()
     passes(recorded)
-    ended = recorded.covsync("check", "--fail-under=90")
+    ended = recorded.covsync("check", "--fail-under=90", "--format=json")
     assert ended.status == 2
-    assert ended.out.startswith("total: 75% is below 90% (fail_under); missing shapes.py 3\n")
-    assert "Unverified: " in ended.out
+    document = json.loads(ended.out)
+    assert document["evidence"] == "file times"
+    assert document["findings"][0]["missing"] == {"shapes.py": "3"}
 
 
 def test_only_what_is_staged_counts(recorded: Checkout) -> None:
     """A partial commit: the uncovered line is in the work tree, not in the index."""
     edit(recorded, SHAPES + "\n\nUNIT = 1\n", add=False)
     passes(recorded)
-    recorded.git("add", "shapes.py")
+    recorded.stage("shapes.py")
     edit(recorded, SHAPES, add=False)
-    is_stale(recorded, "shapes.py 11")
+    ended = recorded.covsync("check")
+    assert (ended.status, f"{NOT_RUN}shapes.py:11 {EDITED}" in ended.err) == (3, True)
 
 
 def test_text_that_git_never_had_is_remembered(recorded: Checkout) -> None:
@@ -264,41 +305,78 @@ def test_text_that_git_never_had_is_remembered(recorded: Checkout) -> None:
     passes(recorded, "78")
 
 
-def test_a_renamed_file_keeps_its_coverage(recorded: Checkout) -> None:
+def test_a_renamed_file_asks_for_a_run(recorded: Checkout) -> None:
     recorded.git("mv", "shapes.py", "forms.py")
-    ended = recorded.covsync("check", "--fail-under", "90")
-    assert ended.out.startswith("total: 75% is below 90% (fail_under); missing forms.py 3\n")
-    text = (recorded.folder / "forms.py").read_text()
-    recorded.write({"forms.py": "# Forms\n" + text})
-    recorded.git("add", "forms.py")
-    ended = recorded.covsync("check", "--fail-under", "90")
-    assert ended.out.startswith("total: 75% is below 90% (fail_under); missing forms.py 4\n")
+    is_stale(recorded, "shapes.py was loaded by the tests and is deleted")
 
 
 def test_a_deleted_file_no_longer_counts(shapes: Checkout) -> None:
-    shapes.write({"pyproject.toml": "[tool.coverage.run]\nbranch = true\n"})
-    shapes.commit()
-    shapes.covsync("run", "test_shapes.py")
-    shapes.git("rm", "--quiet", "shapes.py")
-    ended = shapes.covsync("check", "--fail-under", "100")
-    assert (ended.status, ended.out) == (0, "covsync: coverage is 100%, its floor held\n")
+    settings = "[tool.coverage.run]\nbranch = true\n[tool.covsync]\nfail_under = 100\n"
+    shapes.write({"pyproject.toml": settings, "test_other.py": "x = 1\n"})
+    record(shapes)
+    shapes.git("rm", "--quiet", "--force", "shapes.py", "test_shapes.py")
+    ended = shapes.covsync("check")
+    assert (ended.status, "shapes.py was loaded by the tests and is deleted" in ended.err) == (
+        3,
+        True,
+    )
+    assert shapes.covsync("run", "test_other.py").status == 0
+    passes(shapes, "100")
 
 
-def test_settings_that_bear_on_the_analysis_outdate_the_snapshot(recorded: Checkout) -> None:
+def test_settings_that_bear_on_the_analysis_ask_for_a_run(recorded: Checkout) -> None:
     floor = "[tool.covsync]\nfail_under = 75\n"
     recorded.write({"pyproject.toml": BRANCHES + floor + "[tool.other]\nx = 1\n"})
+    edit(recorded, "# Shapes\n" + SHAPES)
+    recorded.stage()
     passes(recorded)
     exclude = '[tool.coverage.report]\nexclude_also = ["return 0"]\n'
     recorded.write({"pyproject.toml": BRANCHES + floor + exclude})
-    ended = recorded.covsync("check")
-    assert ended.status == 3
-    assert "coverage.py's settings have changed since the tests ran" in ended.err
+    recorded.stage()
+    is_stale(recorded, "the configuration of coverage.py or pytest changed after the tests ran")
     fail_under = "[tool.coverage.report]\nfail_under = 80\n"
     recorded.write({"pyproject.toml": BRANCHES + fail_under})
+    recorded.stage()
     assert recorded.covsync("check").status == 2
 
 
-def test_it_reads_the_snapshot_and_nothing_else(recorded: Checkout) -> None:
+@pytest.mark.skipif(not hasattr(os, "openpty"), reason="there are no terminals")
+def test_at_a_terminal_a_line_says_what_stands_behind_the_verdict(recorded: Checkout) -> None:
+    basis = (
+        "covsync: judged by the run of the tests less than a minute ago, which loaded or measured"
+    )
+    lines = at_a_terminal(recorded, "covsync", "check")
+    assert lines == ["covsync: coverage is 75%, its floor held", f"{basis} 2 files"]
+    lines = at_a_terminal(recorded, "covsync", "check", "--fail-under=90")
+    assert lines[0] == "total: 75% is below 90% (fail_under); missing shapes.py 3"
+    assert lines[-1] == f"{basis} 2 files"
+    (recorded.folder / ".git" / "covsync" / "store-3.sqlite").unlink()
+    lines = at_a_terminal(recorded, "covsync", "check")
+    by_times = (
+        "covsync: judged by the coverage data written less than a minute ago, which is not "
+        "recorded: 2 files, older than the data by their times"
+    )
+    assert lines == ["covsync: coverage is 75% by file times, its floor held", by_times]
+    assert recorded.covsync("check").out.count("\n") == 1
+
+
+def at_a_terminal(checkout: Checkout, *command: str) -> list[str]:
+    """What a command shows at a terminal, line by line and without colours."""
+    ours, its = os.openpty()
+    with os.fdopen(ours, "rb", buffering=0) as shown, os.fdopen(its, "wb", buffering=0) as terminal:
+        subprocess.run(
+            command,
+            cwd=checkout.folder,
+            stdin=terminal,
+            stdout=terminal,
+            stderr=terminal,
+            check=False,
+        )
+        text = shown.read(100_000).decode()
+    return re.sub(r"\x1b\[[0-9;]*m", "", text).splitlines()
+
+
+def test_it_reads_the_record_and_nothing_else(recorded: Checkout) -> None:
     """On the hook's path no source is parsed, and nothing is loaded that takes long."""
     code = (
         "import sys\nbefore = set(sys.modules)\n"
@@ -314,156 +392,5 @@ def test_it_reads_the_snapshot_and_nothing_else(recorded: Checkout) -> None:
 def test_verbose_ends_with_where_the_time_went(recorded: Checkout) -> None:
     ended = recorded.covsync("check", "--verbose")
     phases = [line.split(" s  ") for line in ended.err.splitlines()[-3:]]
-    assert [phase for _, phase in phases] == ["project", "snapshot", "judging"]
+    assert [phase for _, phase in phases] == ["project", "record", "judging"]
     assert all(float(seconds.removeprefix("covsync:")) >= 0 for seconds, _ in phases)
-
-
-DIFF = BRANCHES + "[tool.covsync]\nfail_under_diff = {}\n"
-
-
-def test_changed_lines_and_their_branches_have_a_floor(recorded: Checkout) -> None:
-    text = SHAPES + "\n\ndef side(area):\n    if area:\n        return 1\n    return 0\n"
-    edit(recorded, text)
-    recorded.write({"pyproject.toml": DIFF.format(100)})
-    recorded.write({"test_shapes.py": BETTER_TEST + "from shapes import side\nside(1)\n"})
-    recorded.covsync("run", "test_shapes.py")
-    ended = recorded.covsync("check")
-    assert ended.status == 2
-    assert ended.out.startswith(
-        "changed lines: 67% is below 100% (fail_under_diff); missing shapes.py 14\n"
-    )
-    recorded.write({"pyproject.toml": DIFF.format(66)})
-    assert recorded.covsync("check").status == 0
-
-
-def test_changes_are_those_of_their_own_file_whatever_git_is_told(recorded: Checkout) -> None:
-    """A file that became a link shows as two patches; attributes and settings hide or blur."""
-    recorded.write({"alink.py": "x = 1\n", ".gitattributes": "shapes.py -diff\n"})
-    recorded.commit()
-    (recorded.folder / "alink.py").unlink()
-    (recorded.folder / "alink.py").symlink_to("test_shapes.py")
-    recorded.git("config", "diff.interHunkContext", "10")
-    edit(recorded, "FIRST = 1\n" + SHAPES + "\n\ndef never():\n    return 1\n")
-    recorded.git("add", "--all")
-    recorded.covsync("run", "test_shapes.py")
-    ended = recorded.covsync("check", "--fail-under-diff=100")
-    assert ended.status == 2
-    assert ended.out.startswith(
-        "changed lines: 67% is below 100% (fail_under_diff); missing shapes.py 13\n"
-    )
-
-
-def test_a_first_commit_is_all_change(checkout: Checkout) -> None:
-    checkout.write({"shapes.py": SHAPES, "test_shapes.py": "import shapes\n"})
-    checkout.write({"pyproject.toml": DIFF.format(100)})
-    checkout.git("add", "--all")
-    checkout.covsync("run", "test_shapes.py")
-    ended = checkout.covsync("check")
-    assert ended.out.startswith("changed lines: 25% is below 100% (fail_under_diff)")
-
-
-def test_a_merge_changes_only_what_no_parent_has(recorded: Checkout) -> None:
-    recorded.write({"pyproject.toml": DIFF.format(100)})
-    recorded.commit("Judge changes")
-    recorded.git("switch", "--quiet", "--create", "topic")
-    edit(recorded, SHAPES.replace("return 0", "return -1"))
-    recorded.git("commit", "--quiet", "--message", "Change an untested line")
-    recorded.git("switch", "--quiet", "main")
-    recorded.write({"notes.txt": "x"})
-    recorded.commit("Take notes")
-    recorded.git("merge", "--no-commit", "--no-ff", "topic")
-    recorded.covsync("run", "test_shapes.py")
-    ended = recorded.covsync("check")
-    assert (ended.status, ended.out) == (0, "covsync: coverage is 75%, its floor held\n")
-
-
-def test_changes_since_the_merge_base(recorded: Checkout) -> None:
-    recorded.git("switch", "--quiet", "--create", "topic")
-    edit(recorded, SHAPES.replace("return 0", "return -1"))
-    recorded.git("commit", "--quiet", "--message", "Change an untested line")
-    recorded.covsync("run", "test_shapes.py")
-    assert recorded.covsync("check", "--fail-under-diff=100").status == 0
-    ended = recorded.covsync("check", "--fail-under-diff=100", "--compare-to=main")
-    assert ended.status == 2
-    assert ended.out.startswith("changed lines: 0% is below 100% (fail_under_diff); missing shapes")
-    ended = recorded.covsync("check", "--fail-under-diff=100", "--compare-to=origin/main")
-    assert ended.status == 1
-    assert "Fetch it first: git fetch origin main" in ended.err
-
-
-def test_a_shallow_clone_says_what_to_fetch(recorded: Checkout, tmp_path: Path) -> None:
-    recorded.git("branch", "old", "HEAD~1")
-    source = recorded.folder.as_uri()
-    run(["git", "clone", "--quiet", "--depth=1", "--no-single-branch", source, "clone"], tmp_path)
-    clone = Checkout(tmp_path / "clone")
-    clone.covsync("run", "test_shapes.py")
-    ended = clone.covsync("check", "--fail-under-diff=100", "--compare-to=origin/old")
-    assert ended.status == 1
-    assert "git fetch --unshallow" in ended.err
-
-
-def test_line_coverage_of_changes_agrees_with_diff_cover(shapes: Checkout) -> None:
-    """The real diff-cover on the same repository; branches come on top of it."""
-    shapes.write({"pyproject.toml": BRANCHES.replace("true", "false")})
-    shapes.commit()
-    more = (
-        "\n\ndef kind(sides):\n    if sides == 3:\n        return 'triangle'\n    return 'other'\n"
-    )
-    edit(shapes, "import math\n" + SHAPES.replace("return 0", "return 0 * math.pi") + more)
-    shapes.write({"test_shapes.py": BETTER_TEST + "from shapes import kind\nkind(3)\n"})
-    shapes.git("add", "--all")
-    shapes.covsync("run", "test_shapes.py")
-    shapes.coverage("xml", "-o", "../coverage.xml")
-    theirs = run(
-        ["diff-cover", "../coverage.xml", "--compare-branch=main", "--format=json:../diff.json"],
-        shapes.folder,
-    )
-    assert theirs.status == 0, theirs
-    report = json.loads((shapes.folder.parent / "diff.json").read_text())
-    ended = shapes.covsync("check", "--fail-under-diff=100", "--compare-to=main", "--format=json")
-    (finding,) = json.loads(ended.out)["findings"]
-    assert report["total_num_lines"] == finding["coverable"] == 6
-    assert report["total_num_violations"] == finding["coverable"] - finding["covered"] == 1
-    assert report["src_stats"]["shapes.py"]["violation_lines"] == [15]
-    assert finding["missing"] == {"shapes.py": "15"}
-
-
-DROP = BRANCHES + "[tool.covsync]\nmax_drop = {}\n"
-
-
-def test_the_total_may_not_drop_far_below_what_was_published(recorded: Checkout) -> None:
-    recorded.write({"pyproject.toml": DROP.format(1), "test_shapes.py": BETTER_TEST})
-    recorded.commit()
-    recorded.covsync("run", "test_shapes.py")
-    ended = recorded.covsync("check")
-    assert ended.status == 0
-    fetch = "git fetch origin +refs/heads/covsync-data:refs/remotes/origin/covsync-data"
-    not_fetched = f"the baseline on origin/covsync-data is not fetched. Fetch it with `{fetch}`"
-    assert not_fetched in ended.err
-    none_yet = "there is no baseline yet on origin/covsync-data"
-    assert none_yet in recorded.covsync("check", "--fetch").err
-    recorded.covsync("push")
-    assert not_fetched in recorded.covsync("check").err
-    ended = recorded.covsync("check", "--fetch")
-    assert (ended.status, ended.err) == (0, "")
-    recorded.git(*fetch.split()[1:])
-    assert recorded.covsync("check").err == ""
-    recorded.write({"test_shapes.py": "import shapes\n"})
-    recorded.covsync("run", "test_shapes.py")
-    ended = recorded.covsync("check")
-    assert ended.status == 2
-    assert ended.out.startswith(
-        "total: 25% is below 99% (max_drop: was 100%; lost most: shapes.py 100% -> 25%); missing "
-    )
-    recorded.write({"pyproject.toml": DROP.format(75)})
-    assert recorded.covsync("check").status == 0
-
-
-def test_the_baseline_of_a_comparison_is_that_of_the_nearest_ancestor(recorded: Checkout) -> None:
-    recorded.covsync("push")
-    recorded.git("switch", "--quiet", "--create", "topic")
-    recorded.write({"pyproject.toml": DROP.format(5), "test_shapes.py": "import shapes\n"})
-    recorded.commit()
-    recorded.covsync("run", "test_shapes.py")
-    ended = recorded.covsync("check", "--compare-to=main", "--fetch")
-    assert ended.out.startswith("total: 25% is below 70% (max_drop: was 75%); missing")

@@ -775,7 +775,7 @@ def test_a_project_may_be_configured_as_staged_or_as_committed(
     assert staged.listing == index.listing(staged.repository)
     project.note_unstaged(Console(), staged)
     assert capsys.readouterr().err == (
-        "covsync: note: pyproject.toml has changes that are not staged; they are not judged by\n"
+        "covsync: note: pyproject.toml has changes that are not staged; the staged settings count\n"
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import sqlite3
@@ -17,7 +18,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 KNOWN = "as analysed before"
-SETTINGS = BRANCHES + '[tool.coverage.report]\nfail_under = "${FLOOR}"\n'
+# Data that is older than the code is judged too, so that what changes is analysed.
+ALL_THE_SAME = '[tool.covsync]\nstale = "ignore"\n'
+SETTINGS = ALL_THE_SAME + BRANCHES + '[tool.coverage.report]\nfail_under = "${FLOOR}"\n'
 EXCLUDED = SETTINGS + 'exclude_also = ["width < 0"]\n'
 LONGER = SHAPES + "\n\nUNIT = 1\n"
 OTHER = SHAPES.replace("return 0", "return 1")
@@ -27,7 +30,8 @@ def checked(checkout: Checkout, *arguments: str) -> tuple[int, str, bool]:
     """How a check ends, what it says, and whether that was known without coverage.py."""
     ended = checkout.covsync("check", "--verbose", *arguments)
     said = [line for line in ended.err.splitlines() if " s  " not in line]
-    errors = [line for line in said if not line.startswith("covsync: coverage data: ")]
+    passing = ("covsync: coverage data: ", "covsync: judged by ")
+    errors = [line for line in said if not line.startswith(passing)]
     return ended.status, "\n".join([ended.out, *errors]), KNOWN in ended.err
 
 
@@ -40,6 +44,12 @@ def from_nothing(checkout: Checkout, *arguments: str) -> tuple[int, str, bool]:
     finally:
         shutil.rmtree(place, ignore_errors=True)
         aside.rename(place)
+
+
+def write_as_before(checkout: Checkout) -> None:
+    """By its time, too, the source is what the tests ran on."""
+    checkout.write({"shapes.py": SHAPES})
+    os.utime(checkout.folder / "shapes.py", (10**9, 10**9))
 
 
 def set_a_variable(checkout: Checkout) -> None:
@@ -99,7 +109,7 @@ def known(shapes: Checkout) -> Checkout:
 
 def test_what_did_not_change_is_known(known: Checkout) -> None:
     status, said, was_known = checked(known)
-    assert said.startswith("covsync: coverage is 75% (unverified), its floor held")
+    assert said.startswith("covsync: coverage is 75% by file times, its floor held")
     assert (status, was_known) == (0, True)
     assert from_nothing(known) == (status, said, False)
 
@@ -118,7 +128,7 @@ def test_what_changed_back_is_right_again(known: Checkout) -> None:
     before = checked(known)
     known.write({"shapes.py": LONGER})
     assert checked(known) != before
-    known.write({"shapes.py": SHAPES})
+    write_as_before(known)
     assert checked(known)[1] == before[1]
 
 
@@ -174,6 +184,7 @@ def test_another_coverage_py_is_not_what_analysed(known: Checkout, tmp_path: Pat
 def test_a_plugin_has_a_say_each_time(known: Checkout) -> None:
     known.write({"sees.py": "def coverage_init(reg, options): pass\n"})
     known.write({".coveragerc": "[run]\nbranch = true\nplugins = sees\n"})
+    known.stage()
     for _ in range(2):
         status, _, was_known = checked(known, "--fail-under=70")
         assert (status, was_known) == (0, False)
@@ -181,12 +192,14 @@ def test_a_plugin_has_a_say_each_time(known: Checkout) -> None:
 
 def test_a_file_left_out_with_a_warning_is_looked_at_again(shapes: Checkout) -> None:
     shapes.write({"more.py": "MORE = 1\n", ".coveragerc": "[report]\nignore_errors = true\n"})
+    shapes.write({"pyproject.toml": ALL_THE_SAME})
+    shapes.stage()
     shapes.coverage("run", "--source=.", "--omit=test*", "test_shapes.py")
     whole = checked(shapes)
     shapes.write({"shapes.py": "def (:\n"})
     without = [checked(shapes) for _ in range(2)]
     assert without[0] == without[1] != whole
-    shapes.write({"shapes.py": SHAPES})
+    write_as_before(shapes)
     assert checked(shapes)[1] == whole[1]
 
 
@@ -194,6 +207,7 @@ def test_a_template_that_ran_as_code_is_known_to_be_none(shapes: Checkout) -> No
     """As template engines name what they compile."""
     runs = "exec(compile('x = 1', 'page.html', 'exec'))\nimport more\n"
     shapes.write({"page.html": "<p>{{ x }}</p>\n", "more.py": "MORE = 1\n", "test_page.py": runs})
+    shapes.stage()
     shapes.coverage("run", "--source=.", "--omit=test*,shapes.py", "test_page.py")
     assert "page.html" in shapes.coverage("debug", "data").out
     status, said, was_known = checked(shapes)
@@ -213,6 +227,7 @@ def test_a_data_file_that_was_named_is_not_the_usual_one(known: Checkout) -> Non
 def test_a_folder_that_now_leads_out_of_the_repository_is_noticed(known: Checkout) -> None:
     known.write({"pyproject.toml": SETTINGS.replace("shapes.py", "inside/*")})
     known.write({"inside/more.py": "MORE = 1\n", "more_tests.py": "import inside.more\n"})
+    known.stage()
     known.coverage("run", "more_tests.py")
     assert checked(known)[0] == 0
     assert checked(known)[2]
@@ -226,11 +241,12 @@ def test_a_folder_that_now_leads_out_of_the_repository_is_noticed(known: Checkou
 
 @pytest.fixture
 def several(known: Checkout) -> Checkout:
-    """Files that git treats in different ways: as it has them, edited, and new."""
+    """Files that git treats in different ways: as it has them, edited, and new in the index."""
     known.write(dict.fromkeys(FILES, SHAPES))
     known.write({"pyproject.toml": ALL_FILES})
     known.git("add", "a.py", "b.py", "c.py", "pyproject.toml")
     known.git("commit", "--quiet", "--message", "Add more")
+    known.stage("d.py")
     return known
 
 
@@ -278,8 +294,8 @@ def test_warm_and_cold_agree(
         assert again == (*cold[:2], True)
         total = ["coverage", "report", "--format=total", "--precision=4"]
         own = run(total, several.folder, several.env).out.splitlines()[0]
-        told, _ = json.JSONDecoder().raw_decode(again[1])
-        assert round(told["percent_covered"], 4) == float(own)
+        document, _ = json.JSONDecoder().raw_decode(again[1])
+        assert round(document["percent_covered"], 4) == float(own)
 
 
 SEES_COVERAGE = (
@@ -290,7 +306,7 @@ SEES_COVERAGE = (
 def test_what_is_known_takes_no_coverage_py(known: Checkout) -> None:
     said = run([sys.executable, "-c", SEES_COVERAGE], known.folder, known.env).out
     assert said.splitlines() == [
-        "covsync: coverage is 75% (unverified), its floor held",
+        "covsync: coverage is 75% by file times, its floor held",
         "False",
     ]
 
@@ -305,28 +321,31 @@ def phases(checkout: Checkout, *command: str) -> list[str]:
 
 
 def test_verbose_ends_with_where_the_time_went(known: Checkout) -> None:
-    assert phases(known, "check") == ["project", "known report", "judging"]
+    assert phases(known, "check") == ["project", "record", "known report", "judging"]
     assert phases(known, "check", "--fail-under=90") == [
-        *("project", "known report", "judging", "analysis, for the lines", "judging")
+        *("project", "record", "known report", "judging", "analysis, for the lines", "judging")
     ]
     assert phases(known, "record") == ["project", "analysis"]
-    assert phases(known, "check") == ["project", "snapshot", "judging"]
-    known.write({".covsync.yaml": "fail_under: 70\n"})
-    assert phases(known, "ratchet") == ["project", "snapshot", "floors"]
-    pushed = ["data", "data branch", "analysis (1 of 1 files from the store)", "pages"]
+    assert phases(known, "check") == ["project", "record", "judging"]
+    known.write({"pyproject.toml": SETTINGS.replace('"ignore"', '"ignore"\nfail_under = 70')})
+    assert phases(known, "ratchet") == ["project", "record", "floors"]
+    known.git("checkout", "--quiet", "pyproject.toml")
+    pushed = ["data", "texts", "data branch", "analysis (1 of 1 files from the store)", "pages"]
     assert phases(known, "push") == [*pushed, "publishing"]
-    assert phases(known, "push") == ["data", "data branch", "publishing"]
+    assert phases(known, "push") == ["data", "texts", "data branch", "publishing"]
 
 
-def test_settings_that_bear_on_nothing_are_looked_at_once(known: Checkout) -> None:
-    """An edit of pyproject.toml that changes nothing for coverage.py costs one look at it."""
-    known.write({"pyproject.toml": SETTINGS + '[project]\nversion = "2"\n'})
+def test_settings_that_bear_on_nothing_take_no_coverage_py(known: Checkout) -> None:
+    """Nor does a variable of the environment that is another tool's."""
+    uses = '[tool.other]\ncommand = "$PATH"\n'
+    known.write({"pyproject.toml": SETTINGS + uses + '[project]\nversion = "2"\n'})
     assert known.covsync("run", "test_shapes.py").status == 0
-    known.write({"pyproject.toml": SETTINGS + '[project]\nversion = "3"\n'})
-    known.git("add", "--all")
+    known.write({"pyproject.toml": SETTINGS + uses + '[project]\nversion = "3"\n'})
+    known.write({"shapes.py": f"# Shapes\n{SHAPES}"})
+    known.stage()
+    known.env["PATH"] = f"{os.environ['PATH']}:/nonexistent"
     command = [sys.executable, "-c", SEES_COVERAGE]
-    said = [run(command, known.folder, known.env).out for _ in range(3)]
-    assert [each.splitlines()[1] for each in said] == ["True", "False", "False"]
-    assert {each.splitlines()[0] for each in said} == {"covsync: coverage is 75%, its floor held"}
+    said = run(command, known.folder, known.env).out
+    assert said.splitlines() == ["covsync: coverage is 75%, its floor held", "False"]
     known.env["FLOOR"] = "76"
     assert known.covsync("check").out.startswith("total: 75% is below 76% (fail_under)")

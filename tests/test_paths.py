@@ -89,13 +89,14 @@ def test_data_measured_in_another_checkout_is_judged_and_published(
     shapes: Checkout, remote: Path
 ) -> None:
     """As in a container: the data names files that are not there, relative_files is not set."""
-    here = Checkout(shapes.folder.parent / "here")
+    here = Checkout(shapes.folder.parent / "here", {"CI": "true"})
     Checkout(shapes.folder.parent).git("clone", "--quiet", str(shapes.folder), str(here.folder))
     here.git("remote", "set-url", "origin", str(remote))
     (shapes.folder / ".coverage").rename(here.folder / ".coverage")
     shapes.folder.rename(shapes.folder.with_name("gone"))
     for settings in ("", "[tool.coverage.paths]\nsource = ['lib', '/nowhere']\n"):
-        here.write({"pyproject.toml": BRANCHES + settings})
+        here.write({"pyproject.toml": BRANCHES + "# Settings\n" + settings})
+        here.commit()
         assert here.covsync("check", "--fail-under", "75").out.startswith(
             "covsync: coverage is 75%"
         )
@@ -111,7 +112,7 @@ def test_relative_names_are_found_without_the_setting_that_made_them(shapes: Che
         "[run]\nbranch = true\nrelative_files = true\ninclude = shapes.py\n"
     )
     shapes.coverage("run", "--rcfile=../rc", "test_shapes.py")
-    assert shapes.covsync("check").out.startswith("covsync: coverage is 75% (unverified)")
+    assert shapes.covsync("check").out.startswith("covsync: coverage is 75% by file times")
 
 
 def test_coverage_pys_own_paths_come_first(shapes: Checkout) -> None:
@@ -129,10 +130,12 @@ def test_coverage_pys_own_paths_come_first(shapes: Checkout) -> None:
         (elsewhere / name).write_text((shapes.folder / name).read_text())
     shapes.coverage("run", "--data-file=.coverage", str(elsewhere / "test_shapes.py"))
     (elsewhere / "shapes.py").rename(elsewhere / "gone.py")
+    shapes.stage()
     assert "which could be any of one/lib/shapes.py" in shapes.covsync("check").err
     settings = (
         f"[tool.coverage.paths]\nlib = ['{data.relative_to(shapes.folder)}', '*/there/lib']\n"
     )
     shapes.write({"pyproject.toml": "[tool.coverage.run]\nbranch = true\n" + settings})
+    shapes.stage()
     ended = shapes.covsync("check", "--fail-under-file", "100")
     assert ended.out.startswith("two/lib/shapes.py: 75% is below 100%")

@@ -2,71 +2,36 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import yaml
-from conftest import BETTER_TEST, BRANCHES, SHAPES, SHAPES_TEST, Checkout, Ended, run
-
-SOURCE = Path(__file__).parents[1]
-
-
-def copy_of_covsync(folder: Path) -> None:
-    """The checkout under test, uncommitted changes included, as a repository with a commit."""
-    shutil.copytree(SOURCE / "covsync", folder / "covsync")
-    for name in (".pre-commit-hooks.yaml", "pyproject.toml", "README.md", "LICENSE"):
-        shutil.copy(SOURCE / name, folder / name)
-    made = Checkout(folder)
-    made.git("init", "--quiet")
-    made.commit("Copy the working tree")
-
-
-@pytest.fixture(scope="module")
-def hook_repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("hook") / "covsync"
-    copy_of_covsync(folder)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def pre_commit_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """One place for the environments, as making one takes a while."""
-    home = tmp_path_factory.mktemp("pre-commit-home")
-    yield home
-    shutil.rmtree(home)
+from conftest import (
+    BETTER_TEST,
+    BRANCHES,
+    SHAPES,
+    SHAPES_TEST,
+    SOURCE,
+    Checkout,
+    Ended,
+    run,
+    with_hook,
+)
 
 
 @pytest.fixture
-def project(tmp_path: Path, hook_repository: Path, pre_commit_home: Path) -> Checkout:
-    """A project that uses the hook, with a first commit made before."""
-    folder = tmp_path / "project"
-    folder.mkdir()
-    made = Checkout(folder, {"PRE_COMMIT_HOME": str(pre_commit_home)})
-    made.git("init", "--quiet")
-    head = run(["git", "rev-parse", "HEAD"], hook_repository).out.strip()
+def project(tmp_path: Path, hook: Path) -> Checkout:
+    """A project that uses the hook, before its first commit."""
+    made = with_hook(tmp_path / "project", hook)
     made.write(
         {
             "shapes.py": SHAPES,
             "test_shapes.py": SHAPES_TEST,
             "pyproject.toml": BRANCHES + "[tool.covsync]\nfail_under = 90\n",
             ".gitignore": ".coverage\n__pycache__/\n",
-            ".pre-commit-config.yaml": yaml.safe_dump(
-                {
-                    "repos": [
-                        {
-                            "repo": str(hook_repository),
-                            "rev": head,
-                            "hooks": [{"id": "covsync-check"}],
-                        }
-                    ]
-                }
-            ),
         }
     )
-    assert run(["pre-commit", "install"], folder, made.env).status == 0
     return made
 
 
@@ -98,7 +63,28 @@ def test_a_commit_without_data_is_blocked_with_what_to_do(project: Checkout) -> 
     ended = try_to_commit(project)
     assert ended.status == 1
     assert "- exit code: 3\n" in ended.err
-    assert "coverage run -m pytest" in ended.err
+    assert "Run the tests first: covsync run -m pytest. " in ended.err
+    assert 'no_data = "warn"' in ended.err
+
+
+def test_a_passing_verdict_is_seen_where_the_project_asks_for_it(
+    tmp_path: Path, hook: Path
+) -> None:
+    """pre-commit shows nothing of a hook that passes, but with ``verbose: true``."""
+    for verbose in (True, False):
+        made = with_hook(tmp_path / f"project-{verbose}", hook, verbose=verbose)
+        made.write({"shapes.py": SHAPES, "test_shapes.py": SHAPES_TEST, "pyproject.toml": BRANCHES})
+        made.write({".coveragerc": "[run]\ninclude = shapes.py\n[report]\nfail_under = 80\n"})
+        made.write({".gitignore": ".coverage\n__pycache__/\n"})
+        made.stage()
+        assert made.covsync("run", "test_shapes.py").status == 0
+        ended = try_to_commit(made)
+        assert ended.status == 0, ended
+        lines = ended.err.splitlines()
+        assert lines[0].startswith("covsync check....")
+        assert lines[0].endswith("Passed")
+        verdict = "covsync: coverage is 83%, its floor held"
+        assert [line for line in lines if line.startswith("covsync: ")] == [verdict] * verbose
 
 
 def test_the_manifest_is_valid() -> None:
@@ -113,11 +99,11 @@ def test_the_manifest_is_valid() -> None:
     assert hook["minimum_pre_commit_version"] == "3.2.0"
 
 
-def test_try_repo(project: Checkout, hook_repository: Path) -> None:
+def test_try_repo(project: Checkout, hook: Path) -> None:
     project.write({"test_shapes.py": BETTER_TEST})
     project.coverage("run", "test_shapes.py")
     project.git("add", "--all")
-    command = ["pre-commit", "try-repo", str(hook_repository), "covsync-check", "--verbose"]
+    command = ["pre-commit", "try-repo", str(hook / "covsync"), "covsync-check", "--verbose"]
     ended = run(command, project.folder, project.env)
     assert ended.status == 0, ended
-    assert "covsync: coverage is 100% (unverified), its floor held" in ended.out
+    assert "covsync: coverage is 100% by file times, its floor held" in ended.out

@@ -69,6 +69,7 @@ def test_the_whole_layout_is_published(shapes: Checkout, remote: Path) -> None:
 def test_every_figure_is_the_same(shapes: Checkout, remote: Path) -> None:
     """Table, badge, endpoint, data, history, page and gate tell one number."""
     shapes.write({"pyproject.toml": BRANCHES + "[tool.coverage.report]\nprecision = 2\n"})
+    shapes.commit()
     shapes.covsync("push")
     data = json.loads(published(remote, "data.json"))
     assert data["coverage"] == data["raw_data"]["totals"]["percent_covered"] == 75.0
@@ -267,10 +268,24 @@ def test_an_older_commit_never_replaces_a_newer_one(shapes: Checkout, remote: Pa
 
 
 def test_what_is_not_committed_is_said(shapes: Checkout) -> None:
+    """The tests ran on the same statements, so it is the commit's coverage."""
     shapes.write({"shapes.py": SHAPES + "\n"})
+    shapes.covsync("run", "test_shapes.py")
     ended = shapes.covsync("push")
     assert ended.status == 0
     assert "shapes.py is published as it lies here, not as it was committed" in ended.err
+
+
+def test_what_another_commit_would_have_to_hold_is_refused(shapes: Checkout, remote: Path) -> None:
+    shapes.write({"shapes.py": SHAPES + "x = 1\n"})
+    ended = shapes.covsync("push")
+    assert ended.status == 3
+    assert ended.err == (
+        "covsync: error: the coverage is not of this commit: "
+        "shapes.py was written after the coverage data\n"
+        "  Commit what the tests ran on, or run them again: covsync run -m pytest\n"
+    )
+    assert listing(remote) == set()
 
 
 @pytest.mark.parametrize("setting", ["--no-html", "html = false"])
@@ -348,6 +363,7 @@ def test_the_checkout_is_bit_for_bit_what_it_was(shapes: Checkout, remote: Path)
     """With a stash, staged, dirty and untracked files, and hooks that would all fail."""
     shapes.write({"shapes.py": SHAPES + "\n"})
     shapes.git("stash")
+    shapes.coverage("run", "test_shapes.py")
     shapes.write({"staged.txt": "staged\n"})
     shapes.git("add", "staged.txt")
     shapes.write({"staged.txt": "and dirty\n", "untracked.txt": "untracked\n"})

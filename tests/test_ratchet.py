@@ -42,7 +42,7 @@ def test_floors_rise_and_every_other_byte_stays(measured: Checkout) -> None:
     measured.write({"pyproject.toml": TOML.replace("\n", "\r\n")})
     ended = measured.covsync("ratchet")
     assert ended.status == 0
-    assert "none/** of `paths` fits no measured file" in ended.err
+    assert "none/** of `paths` matches no measured file" in ended.err
     assert ended.out == (
         "fail_under: 50 -> 75\nfail_under_file: 60.5 -> 75\npaths *.py: 50 -> 75\n"
         "covsync: pyproject.toml: 3 changed, 0 floors stay\n"
@@ -101,5 +101,9 @@ def test_stale_data_raises_nothing(measured: Checkout) -> None:
     measured.git("add", "--all")
     ended = measured.covsync("ratchet")
     assert ended.status == 3
-    assert "no test has run on this since it changed: shapes.py 1" in ended.err
+    assert ended.err == (
+        "covsync: error: the tests did not run on what is being committed: "
+        "shapes.py:1 was edited after the tests ran\n"
+        "  Run the tests again: covsync run test_shapes.py\n"
+    )
     assert "fail_under = 1\n" in text(measured, "pyproject.toml")

@@ -162,6 +162,8 @@ def test_a_published_projects_figures_keep_their_layout(
     url = "https://github.com/edx/edx-exams"
     settings = f'[tool.covsync]\nbranch = "{name}"\ndata_file = "coverage.json"\n'
     published_elsewhere.write({"pyproject.toml": settings})
+    published_elsewhere.commit()
+    published_elsewhere.env["CI"] = "true"  # where the report may be another job's
     published_elsewhere.git("config", f"url.{remote}.insteadOf", f"{url}.git")
     assert published_elsewhere.covsync("push").status == 0
     there = run(["git", "show", f"{name}:endpoint.json"], remote).out

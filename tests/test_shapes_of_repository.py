@@ -113,9 +113,9 @@ def project(shapes: Checkout) -> Checkout:
 
 def untidy(checkout: Checkout) -> Checkout:
     """Measured, and with a stash, with staged, dirty and untracked files."""
-    checkout.coverage("run", "test_shapes.py")
     checkout.write({"test_shapes.py": "# to be put aside\n"})
     checkout.git("stash", "--quiet")
+    checkout.coverage("run", "test_shapes.py")
     checkout.write({"staged.txt": GUIDE + "And circles.\n"})
     checkout.git("add", "staged.txt")
     checkout.write({"staged.txt": GUIDE, "untracked.txt": "untracked\n"})

@@ -27,9 +27,10 @@ def several(shapes: Checkout) -> dict[str, Checkout]:
         settings = BRANCHES + f'[tool.covsync]\nsubproject = "{name}"\n'
         part.write({"shapes.py": SHAPES, "test_shapes.py": SHAPES_TEST, "pyproject.toml": settings})
     shapes.commit("Divide the project")
-    for part in below.values():
+    several = {**below, "": shapes}  # data in a folder is newer than what the top measured before
+    for part in several.values():
         part.coverage("run", "test_shapes.py")
-    return {"": shapes, **below}
+    return several
 
 
 def pushed(project: Checkout, *arguments: str) -> str:
@@ -106,6 +107,7 @@ def test_a_flag_names_one_too_and_the_baseline_is_its_own(
     settings = BRANCHES + '[tool.covsync]\nmax_drop = 0\nsubproject = "web"\n'
     worse = SHAPES_TEST.replace("assert outline", "# assert outline")
     web.write({"pyproject.toml": settings, "test_shapes.py": worse})
+    web.stage()
     web.coverage("run", "test_shapes.py")
     ended = web.covsync("check")
     assert ended.status == 2

@@ -5,15 +5,15 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import yaml
-from conftest import BETTER_TEST, SHAPES, SHAPES_TEST, Checkout, Ended, run
-from test_pre_commit import copy_of_covsync
+from conftest import BETTER_TEST, SHAPES, SHAPES_TEST, Checkout, Ended, run, with_hook
 
-STALE = "no test has run on this since it changed: "
+NOT_RUN = "the tests did not run on what is being committed: "
+NOT_PUSHED = "the tests did not run on what is being pushed: "
+EDITED = "was edited after the tests ran"
 SETTINGS = """\
 [tool.coverage.run]
 branch = true
@@ -30,42 +30,21 @@ def works(python: str) -> bool:
     return shutil.which(python) is not None and run([python, "-c", ""], Path.cwd()).status == 0
 
 
-@pytest.fixture(scope="module")
-def hook(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The hook's repository, beside the home in which pre-commit keeps its environment."""
-    folder = tmp_path_factory.mktemp("traps")
-    copy_of_covsync(folder / "covsync")
-    yield folder
-    shutil.rmtree(folder)
-
-
 @pytest.fixture
 def project(tmp_path: Path, hook: Path) -> Checkout:
-    """A project with the hook at both stages, its first commit made through it."""
-    made = Checkout(tmp_path / "project", {"PRE_COMMIT_HOME": str(hook / "home")})
-    made.folder.mkdir()
-    made.git("init", "--quiet")
-    rev = run(["git", "rev-parse", "HEAD"], hook / "covsync").out.strip()
-    stages = ["pre-commit", "pre-merge-commit", "pre-push"]
-    used = {
-        "repo": str(hook / "covsync"),
-        "rev": rev,
-        "hooks": [{"id": "covsync-check", "stages": stages, "verbose": True}],
-    }
+    """A project with the hook at each stage, its first commit made through it."""
+    stages = ("pre-commit", "pre-merge-commit", "pre-push")
+    made = with_hook(tmp_path / "project", hook, stages, verbose=True)
     made.write(
         {
-            ".pre-commit-config.yaml": yaml.safe_dump(
-                {"default_install_hook_types": stages, "repos": [used]}
-            ),
             ".gitignore": ".coverage\n__pycache__/\n",
             "pyproject.toml": SETTINGS,
             "shapes.py": SHAPES,
             "test_shapes.py": SHAPES_TEST,
         }
     )
-    assert run(["pre-commit", "install"], made.folder, made.env).status == 0
     measure(made)
-    made.git("add", "--all")
+    made.stage()
     passes(commit(made))
     return made
 
@@ -81,6 +60,12 @@ def commit(project: Checkout, *arguments: str) -> Ended:
 def passes(ended: Ended, figure: str = "75") -> None:
     assert ended.status == 0, ended
     assert f"covsync: coverage is {figure}%, its floor held" in ended.err
+
+
+def is_not_judged(ended: Ended) -> None:
+    assert ended.status == 0, ended
+    assert "no test can see what this commit changes, so it was not judged" in ended.err
+    assert "coverage is" not in ended.err
 
 
 def is_stopped(ended: Ended, words: str) -> None:
@@ -101,7 +86,7 @@ def test_a_partial_commit(project: Checkout) -> None:
     append(project, "shapes.py", UNCOVERED)
     passes(commit(project), "78")
     project.git("add", "shapes.py")
-    is_stopped(commit(project), f"{STALE}shapes.py 14-15")
+    is_stopped(commit(project), f"{NOT_RUN}shapes.py:14 {EDITED}")
 
 
 def test_the_covered_lines_stay_behind(project: Checkout) -> None:
@@ -111,8 +96,11 @@ def test_the_covered_lines_stay_behind(project: Checkout) -> None:
     measure(project)
     whole = (project.folder / "shapes.py").read_text()
     project.write({"shapes.py": text})
-    project.git("add", "shapes.py")
+    project.stage("shapes.py")
     project.write({"shapes.py": whole})
+    is_stopped(commit(project), f"{NOT_RUN}shapes.py:12 {EDITED}")
+    project.write({"shapes.py": text})
+    measure(project)
     is_stopped(commit(project), "total: 70% is below 75% (fail_under); missing shapes.py 3, 12")
 
 
@@ -137,7 +125,7 @@ def test_a_linked_work_tree(project: Checkout) -> None:
 
 def test_commit_all(project: Checkout) -> None:
     append(project, "shapes.py", UNCOVERED)
-    is_stopped(commit(project, "-a"), f"{STALE}shapes.py 11-12")
+    is_stopped(commit(project, "-a"), f"{NOT_RUN}shapes.py:11 {EDITED}")
 
 
 def test_commit_one_file(project: Checkout) -> None:
@@ -145,13 +133,13 @@ def test_commit_one_file(project: Checkout) -> None:
     project.git("add", "shapes.py")
     append(project, "test_shapes.py", "# more\n")
     passes(commit(project, "test_shapes.py"))
-    is_stopped(commit(project, "shapes.py"), f"{STALE}shapes.py 11-12")
+    is_stopped(commit(project, "shapes.py"), f"{NOT_RUN}shapes.py:11 {EDITED}")
 
 
 def test_amend(project: Checkout) -> None:
-    passes(commit(project, "--amend"))
+    is_not_judged(commit(project, "--amend"))
     append(project, "shapes.py", UNCOVERED)
-    is_stopped(commit(project, "--amend", "-a"), f"{STALE}shapes.py 11-12")
+    is_stopped(commit(project, "--amend", "-a"), f"{NOT_RUN}shapes.py:11 {EDITED}")
 
 
 def test_a_merge(project: Checkout) -> None:
@@ -161,11 +149,48 @@ def test_a_merge(project: Checkout) -> None:
     passes(commit(project, "-a"), "78")
     project.git("switch", "--quiet", "main")
     project.write({"notes.txt": "x\n"})
-    project.git("add", "notes.txt")
-    passes(commit(project))
+    project.stage("notes.txt")
+    is_not_judged(commit(project))
     ended = run(["git", "merge", "--no-ff", "topic", "-m", "Merge"], project.folder, project.env)
     assert ended.status == 0, ended
     assert "coverage is 78%, its floor held" in ended.out + ended.err
+
+
+def test_a_merge_and_one_that_is_committed_by_hand_agree_on_what_is_changed(
+    project: Checkout,
+) -> None:
+    """An untested line of the branch is no change of the merge, but one of its squash."""
+    project.write({"pyproject.toml": SETTINGS + "fail_under_diff = 100\n"})
+    measure(project)
+    assert commit(project, "-a").status == 0
+    project.git("switch", "--quiet", "--create", "topic")
+    project.write({"shapes.py": SHAPES.replace("return 0", "return -1")})
+    project.git("commit", "--quiet", "--no-verify", "-a", "-m", "Change an untested line")
+    project.git("switch", "--quiet", "main")
+    project.write({"notes.txt": "x\n"})
+    project.stage("notes.txt")
+    is_not_judged(commit(project))
+    before = project.git("rev-parse", "HEAD").strip()
+    for how in ("at once", "by hand", "squashed"):
+        options = {"at once": "--no-ff", "by hand": "--no-commit", "squashed": "--squash"}
+        merge = ["git", "merge", options[how], "topic", "-m", "Merge"]
+        if how != "at once":
+            assert run(merge[:4], project.folder, project.env).status == 0
+            measure(project)
+        else:  # the tests ran on what will be merged
+            project.git("merge", "--no-commit", "topic")
+            measure(project)
+            project.git("merge", "--abort")
+        ended = run(merge, project.folder, project.env) if how == "at once" else commit(project)
+        if how == "squashed":
+            is_stopped(
+                ended, "changed lines: 0% is below 100% (fail_under_diff); missing shapes.py 3"
+            )
+        else:
+            assert ended.status == 0, (how, ended)
+            assert "coverage is 75%, all 2 floors held" in ended.out + ended.err
+            assert len(project.git("rev-list", "--merges", f"{before}..HEAD").split()) == 1
+        project.git("reset", "--quiet", "--hard", before)
 
 
 def test_the_first_commit(project: Checkout) -> None:
@@ -175,16 +200,19 @@ def test_the_first_commit(project: Checkout) -> None:
     project.git("add", "--all")
     ended = commit(project)
     assert ended.status == 0, ended
-    assert "coverage is 75% (unverified)" in ended.err
+    assert "coverage is 75% by file times, its floor held" in ended.err
 
 
 def test_a_rename_a_deletion_and_a_mode(project: Checkout) -> None:
     project.git("mv", "shapes.py", "forms.py")
-    passes(commit(project))
-    (project.folder / "forms.py").chmod(0o755)
+    is_stopped(commit(project), f"{NOT_RUN}shapes.py was loaded by the tests and is deleted")
+    project.write({"test_shapes.py": SHAPES_TEST.replace("from shapes", "from forms")})
+    measure(project)
     passes(commit(project, "-a"))
+    (project.folder / "forms.py").chmod(0o755)
+    is_not_judged(commit(project, "-a"))
     project.git("rm", "--quiet", "forms.py")
-    passes(commit(project), "100")
+    is_stopped(commit(project), f"{NOT_RUN}forms.py was loaded by the tests and is deleted")
 
 
 def test_a_symbolic_link_and_a_submodule(project: Checkout) -> None:
@@ -229,7 +257,7 @@ def test_odd_names(project: Checkout, name: str) -> None:
     project.git("add", "--all")
     passes(commit(project), "85")
     project.write({name: source.replace("3", "4")})
-    is_stopped(commit(project, "-a"), f"{STALE}{name.replace(chr(10), '?')} 3")
+    is_stopped(commit(project, "-a"), f"{NOT_RUN}{name.replace(chr(10), '?')}:3 {EDITED}")
 
 
 def test_a_name_that_is_no_text(project: Checkout) -> None:
@@ -239,9 +267,9 @@ def test_a_name_that_is_no_text(project: Checkout) -> None:
     plain.write_text("#!/bin/sh\nexec covsync check\n")
     (project.folder / name).write_text("x\n")
     project.git("add", "--all")
-    passes(commit(project))
+    is_not_judged(commit(project))
     append(project, "shapes.py", UNCOVERED)
-    is_stopped(commit(project, "-a"), f"{STALE}shapes.py 11-12")
+    is_stopped(commit(project, "-a"), f"{NOT_RUN}shapes.py:11 {EDITED}")
 
 
 def test_before_a_push(project: Checkout) -> None:
@@ -256,7 +284,11 @@ def test_before_a_push(project: Checkout) -> None:
     project.git("add", "shapes.py")
     ended = run(push, project.folder, project.env)
     assert ended.status == 1
-    assert f"{STALE}shapes.py 11-12" in ended.out + ended.err
+    assert f"{NOT_PUSHED}shapes.py:11 {EDITED}" in ended.out + ended.err
+    assert "Check it out and run the tests on it: covsync run test_shapes.py" in ended.out
+    project.git("reset", "--quiet", "--hard")
+    measure(project)
+    assert "total: 70% is below 75% (fail_under)" in run(push, project.folder, project.env).out
 
 
 def test_before_the_first_push(project: Checkout) -> None:
@@ -269,7 +301,7 @@ def test_before_the_first_push(project: Checkout) -> None:
     project.git("switch", "--quiet", "clean")
     ended = run(["git", "push", "origin", "main"], project.folder, project.env)
     assert ended.status == 1
-    assert f"{STALE}shapes.py 11-12" in ended.out + ended.err
+    assert f"{NOT_PUSHED}shapes.py:11 {EDITED}" in ended.out + ended.err
     assert run(["git", "push", "origin", "clean"], project.folder, project.env).status == 0
 
 
@@ -301,12 +333,12 @@ def test_a_project_with_coverage_plugins(project: Checkout) -> None:
     assert "its floor held" in ended.err
     page = project.folder / "templates" / "page.html"
     page.write_text(page.read_text().replace("<p>", "<p>{{ y }}"))
-    is_stopped(commit(project, "-a"), f"{STALE}templates/page.html 1")
+    is_stopped(commit(project, "-a"), f"{NOT_RUN}templates/page.html:1 {EDITED}")
 
 
 def test_a_text_no_python_parses(project: Checkout) -> None:
     project.write({"shapes.py": SHAPES + "\n\nfuture x := 1\n"})
-    is_stopped(commit(project, "-a"), f"{STALE}shapes.py 11")
+    is_stopped(commit(project, "-a"), f"{NOT_RUN}shapes.py:11 {EDITED}")
 
 
 OLDER = next((name for name in ("python3.10", "python3.11") if works(name)), None)
@@ -331,6 +363,7 @@ def test_a_syntax_the_hooks_python_does_not_know(project: Checkout) -> None:
     project.write({"shapes.py": "# The same\n" + newer})
     passes(commit(project, "-a"), "100")
     project.write({"shapes.py": newer.replace("of[0]", "of[-1]")})
-    is_stopped(commit(project, "-a"), f"{STALE}shapes.py 15")
+    is_stopped(commit(project, "-a"), f"{NOT_RUN}shapes.py:15 {EDITED}")
+    measure(project)
     shutil.rmtree(project.folder / ".git" / "covsync")
     is_stopped(commit(project, "-a"), "or set the hook's language_version to that")

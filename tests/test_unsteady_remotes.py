@@ -78,6 +78,7 @@ def test_a_token_is_sent_under_the_name_that_hosts_take(
 def test_the_baseline_is_fetched_with_the_token_too(shapes: Checkout, server: HttpRemote) -> None:
     shapes.git("remote", "set-url", "origin", server.url(USER))
     shapes.write({"pyproject.toml": BRANCHES + "[tool.covsync]\nmax_drop = 1\n"})
+    shapes.stage()
     assert with_token(shapes, TOKEN).covsync("push").status == 0
     ended = with_token(shapes, TOKEN).covsync("check", "--fetch")
     assert ended.status == 0, ended
@@ -113,7 +114,8 @@ def test_no_secret_is_an_argument_while_it_runs(shapes: Checkout, server: HttpRe
     server.meanwhile = look
     for place in (shapes, with_token(shapes, TOKEN)):
         assert place.covsync("push", "--verbose").status == 0
-        shapes.write({"test_shapes.py": BETTER_TEST})
+        shapes.write({"test_shapes.py": BETTER_TEST, "more.txt": str(place.env)})
+        shapes.commit()
         shapes.coverage("run", "test_shapes.py")
     secrets = [TOKEN.encode(), BASIC.removeprefix("Basic ").encode()]
     assert any(b"git-remote-http" in line for line in arguments)

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Mapping
+from functools import partial
 from typing import NamedTuple
 
-from covsync.commands import project
-from covsync.commands.basis import Basis, by_basis, stale
+from covsync.commands import project as projects
 from covsync.commands.clock import Clock
-from covsync.commands.project import Project
+from covsync.commands.commit import Commit, shown_differences
+from covsync.commands.current_report import CurrentReport, recorded_paths, with_current_report
 from covsync.console import Console
 from covsync.errors import NoDataError, NothingToJudgeError
 from covsync.gate.floors import Asked, judge
+from covsync.gate.unseen import is_seen
 from covsync.git import index
 from covsync.model import Baseline
 from covsync.render import verdict as verdicts
 
 BELOW_A_FLOOR = 2
+NOT_JUDGED = "no test can see what this commit changes"
 
 
 def check(
@@ -30,21 +34,31 @@ def check(
 ) -> int:
     """Judges the coverage of what is being committed against every floor.
 
-    0 where all held, 2 where one did not, 3 where there is nothing to judge one by. ``compare_to``
-    is a ref whose merge base counts as the commit before; ``fetch`` refreshes the baseline.
+    0 where all held or no test can see the commit, 2 where one did not, 3 where there is nothing to
+    judge one by. ``compare_to`` is a ref whose merge base counts as the commit before; ``fetch``
+    refreshes the baseline.
     """
     clock = Clock()
-    entered = project.enter(flags)
-    clock.lap("project")
     push = _push_of_pre_commit()
+    project = projects.enter_staged(flags, push.to_ref if push else None)
+    projects.note_unstaged(console, project)
+    commit = Commit(project, push.to_ref if push else None, push.from_ref if push else None)
+    clock.lap("project")
 
-    def judged_by(judged: Basis) -> int:
-        return _judge(console, entered, judged, push, compare_to, fetch=fetch, as_json=as_json)
+    def judged_by(current: CurrentReport) -> int:
+        return _judge(console, commit, current, compare_to, fetch=fetch, as_json=as_json)
 
     try:
-        return by_basis(console, clock, entered, push.to_ref if push else None, judged_by)
+        if compare_to is None and _is_unseen(commit):
+            console.say(
+                verdicts.not_judged_json(NOT_JUDGED)
+                if as_json
+                else f"covsync: {NOT_JUDGED}, so it was not judged"
+            )
+            return 0
+        return with_current_report(console, clock, commit, judged_by)
     except NoDataError as error:
-        if entered.config.no_data != "warn":
+        if project.config.no_data != "warn":
             raise
         if as_json:
             console.say(verdicts.error_json(error.message, error.fix, 0))
@@ -57,44 +71,69 @@ def check(
             console.detail(line)
 
 
+def _is_unseen(commit: Commit) -> bool:
+    """Whether no run of the tests depends on what the commit changes.
+
+    Where nothing is staged, that is so in git's hook alone (``git commit --amend -m``): at a
+    terminal and in CI what is committed already is judged.
+    """
+    if not any(commit.changes) and not os.environ.get("GIT_INDEX_FILE"):
+        return False
+    recorded = partial(recorded_paths, commit.project)
+    return not is_seen(commit.changes, recorded, commit.changes_settings, commit.other_code)
+
+
 def _judge(
     console: Console,
-    entered: Project,
-    judged: Basis,
-    push: _Push | None,
+    commit: Commit,
+    current: CurrentReport,
     compare_to: str | None,
     *,
     fetch: bool,
     as_json: bool,
 ) -> int:
-    _judge_freshness(console, entered, judged)
-    config, commit = entered.config, push.to_ref if push else None
-    ref = compare_to or (push.from_ref if push else None)
-    base = None if ref is None else index.merge_base(entered.repository, ref, commit or "HEAD")
+    project, evidence = commit.project, current.evidence
+    if not current.report.totals.coverable:
+        raise NothingToJudgeError(
+            "nothing measured in this commit holds a statement",
+            f"Measure files that do, by coverage.py's `source`, with all tests: {current.command}",
+        )
+    config, ref = project.config, compare_to or commit.base
+    base = None if ref is None else index.merge_base(project.repository, ref, commit.name or "HEAD")
+    if evidence.differences and config.stale == "warn":
+        console.note(
+            "the tests did not run on what is being committed: "
+            + shown_differences(project, evidence.differences)
+        )
     asked = Asked(
-        fail_under=judged.fail_under if config.fail_under is None else config.fail_under,
+        fail_under=current.fail_under if config.fail_under is None else config.fail_under,
         fail_under_file=config.fail_under_file,
         fail_under_diff=config.fail_under_diff,
         paths=config.paths,
-        changes=_changes(entered, judged, base, commit),
+        changes=_changes(commit, current, base),
         max_drop=config.max_drop,
-        before=_before(console, entered, base, fetch=fetch),
+        before=_before(console, commit, base, fetch=fetch),
     )
-    verdict = judge(judged.report, asked)
+    verdict = judge(current.report, asked)
+    nothing = NothingToJudgeError.exit_code
     if verdict.findings:
-        status = BELOW_A_FLOOR
+        status = nothing if evidence.narrowed else BELOW_A_FLOOR
     else:
-        status = NothingToJudgeError.exit_code if verdict.unmatched_globs else 0
+        status = nothing if verdict.unmatched_globs else 0
     if as_json:
-        console.say(verdicts.as_json(judged.report, verdict, status, verified=judged.verified))
+        console.say(verdicts.as_json(current.report, verdict, status, evidence))
     else:
-        text = verdicts.as_text(judged.report, verdict, verified=judged.verified)
+        text = verdicts.as_text(current.report, verdict, evidence, current.command)
         console.say(text, "red" if status else None)
+        if console.is_terminal:
+            console.say(f"covsync: {verdicts.basis(evidence, int(time.time()))}")
+        else:
+            console.detail(verdicts.basis(evidence, int(time.time())))
     return status
 
 
 class _Push(NamedTuple):
-    """What git is about to push, as pre-commit tells its hooks at that stage."""
+    """What git is about to push, as pre-commit says at that stage."""
 
     from_ref: str | None
     to_ref: str
@@ -108,35 +147,33 @@ def _push_of_pre_commit() -> _Push | None:
     return _Push(None, whole) if whole else None
 
 
-def _judge_freshness(console: Console, entered: Project, judged: Basis) -> None:
-    """Raises ``NothingToJudgeError`` for lines no test has seen, unless ``stale`` allows them."""
-    mode = entered.config.stale
-    if not judged.unmeasured or mode == "ignore":
-        return
-    message, fix = stale(entered, judged)
-    if mode == "fail":
-        raise NothingToJudgeError(message, fix)
-    console.note(message)
-
-
 def _changes(
-    entered: Project, judged: Basis, base: str | None, commit: str | None
+    commit: Commit, current: CurrentReport, base: str | None
 ) -> Mapping[str, frozenset[int]]:
-    if entered.config.fail_under_diff is None:
+    """The changed lines of each measured file; one that continues a statement is that statement."""
+    project = commit.project
+    if project.config.fail_under_diff is None:
         return {}
-    lines = index.changed_lines(entered.repository, base, commit)
-    return {file.path: lines[path] for path, file in judged.files.items() if lines.get(path)}
+    from covsync.gate.text import statement_starts
+
+    lines = index.changed_lines(project.repository, base, commit.name)
+    changed = [path for path in current.files if lines.get(path)]
+    objects = commit.listing.files
+    texts = index.read_blobs(project.repository, [objects[path] for path in changed])
+    starts = {path: statement_starts(texts[objects[path]]) for path in changed}
+    return {
+        current.files[path].path: frozenset(starts[path].get(line, line) for line in lines[path])
+        for path in changed
+    }
 
 
-def _before(
-    console: Console, entered: Project, base: str | None, *, fetch: bool
-) -> Baseline | None:
-    config = entered.config
-    if config.max_drop is None:
+def _before(console: Console, commit: Commit, base: str | None, *, fetch: bool) -> Baseline | None:
+    project = commit.project
+    if project.config.max_drop is None:
         return None
     from covsync.commands.baseline import baseline, missing
 
-    before = baseline(console, entered, base, fetch=fetch)
+    before = baseline(console, project, base, fetch=fetch)
     if before is None:
-        console.note(missing(entered, base, fetch=fetch))
+        console.note(missing(project, base, fetch=fetch))
     return before

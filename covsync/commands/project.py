@@ -45,6 +45,15 @@ class Project(NamedTuple):
         """The folder relative to the repository's top level, ``.`` where it is the same."""
         return self.folder.relative_to(self.repository.top).as_posix()
 
+    @property
+    def depth(self) -> int:
+        """How many folders of the repository lie above the project's."""
+        return len(self.folder.relative_to(self.repository.top).parts)
+
+    def holds(self, path: str) -> bool:
+        """Whether a path from the repository's top level lies in the project's folder."""
+        return path.startswith(os.path.join(self.coverage_path, "").removeprefix("./"))
+
     def work_tree(self) -> WorkTree:
         """The project on disk, with what git tracks in its repository."""
         return self.tree_of(self.repository.tracked())
@@ -110,7 +119,7 @@ def _found(*, allow_bare: bool) -> tuple[Repository, Path]:
 def note_unstaged(console: Console, entered: Project) -> None:
     """Says which of the configuration's files that were read differ from those in the work tree."""
     for name in sorted(entered.staged.differing) if entered.staged else ():
-        console.note(f"{name} has changes that are not staged; they are not judged by")
+        console.note(f"{name} has changes that are not staged; the staged settings count")
 
 
 @contextmanager
@@ -145,7 +154,7 @@ def no_such_remote(entered: Project) -> PublicationError:
     )
 
 
-def tell_source(console: Console, measurement: Measurement) -> None:
+def show_source(console: Console, measurement: Measurement) -> None:
     """Says, for ``--verbose``, where a measurement is from and what coverage.py warned of."""
     console.detail(f"coverage data: {measurement.data_file}")
     for warning in measurement.warnings:

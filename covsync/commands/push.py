@@ -16,6 +16,7 @@ from covsync.commands import project
 from covsync.commands.clock import Clock
 from covsync.commands.project import Project
 from covsync.commands.proposal import Place, propose, told_already
+from covsync.commands.source_commit import refuse_other_texts
 from covsync.config import Config
 from covsync.console import Console
 from covsync.errors import CovsyncError, NothingToJudgeError, PublicationError
@@ -60,7 +61,11 @@ def push(
     try:
         with opened(config.data_file, entered.work_tree(), kept, only_tracked=True) as found:
             clock.lap("data")
-            work = _Work(console, entered, found, repository.head(), urls, clock)
+            source = repository.head()
+            if not repository.is_bare:
+                refuse_other_texts(console, entered, found.paths(), found.data_file)
+            clock.lap("texts")
+            work = _Work(console, entered, found, source, urls, clock)
             if output_dir is not None:
                 publication = work.publication(work.fingerprint())
                 _write(publication, output_dir)
@@ -124,7 +129,7 @@ class _Work(NamedTuple):
         self.clock.lap(f"analysis ({kept})")
         pages = html_pages(measurement) if config.html else {}
         self.clock.lap("pages")
-        project.tell_source(console, measurement)
+        project.show_source(console, measurement)
         if config.html and not pages:
             console.note("htmlcov/ is left out: a coverage json report does not hold the sources")
         _note_changes(console, self.entered, measurement.report)

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from covsync import config as configuration
 from covsync.commands import project
-from covsync.commands.basis import Basis, by_basis, stale
 from covsync.commands.clock import Clock
+from covsync.commands.commit import Commit, shown_differences
+from covsync.commands.current_report import CurrentReport, with_current_report
 from covsync.commands.project import Project
 from covsync.console import Console
 from covsync.errors import CovsyncError, NothingToJudgeError
@@ -24,14 +25,14 @@ def ratchet(console: Console, *, step: Fraction, allow_lower: bool) -> int:
     0 when they are there; the file's other bytes stay as they are.
     """
     clock = Clock()
-    entered = project.enter({})
+    entered = project.enter_staged({})
+    entered = entered._replace(config=configuration.load(entered.folder, {}))  # what is edited
     clock.lap("project")
-    status = by_basis(
+    status = with_current_report(
         console,
         clock,
-        entered,
-        None,
-        lambda judged: _raise(console, entered, judged, step=step, allow_lower=allow_lower),
+        Commit(entered),
+        lambda current: _raise(console, entered, current, step=step, allow_lower=allow_lower),
     )
     clock.lap("floors")
     for line in clock.lines():
@@ -40,14 +41,18 @@ def ratchet(console: Console, *, step: Fraction, allow_lower: bool) -> int:
 
 
 def _raise(
-    console: Console, entered: Project, judged: Basis, *, step: Fraction, allow_lower: bool
+    console: Console, entered: Project, current: CurrentReport, *, step: Fraction, allow_lower: bool
 ) -> int:
     path = configuration.source(entered.folder)
-    if judged.unmeasured:
-        raise NothingToJudgeError(*stale(entered, judged))
+    if current.evidence.narrowed or current.evidence.differences:
+        why = current.evidence.narrowed or shown_differences(entered, current.evidence.differences)
+        raise NothingToJudgeError(
+            f"floors are raised by a run of all tests on the code as it is: {why}",
+            f"Run all tests: {current.command}",
+        )
     config = entered.config
     floors = raised(
-        judged.report,
+        current.report,
         fail_under=config.fail_under,
         fail_under_file=config.fail_under_file,
         paths=config.paths,
@@ -66,11 +71,10 @@ def _raise(
     for each in changes:
         console.say(f"{_name(each)}: {exact_decimal(each.old)} -> {exact_decimal(each.new)}")
     for glob in config.paths.keys() - {each.key[-1] for each in floors}:
-        console.note(f"{shown_name(glob)} of `paths` fits no measured file: its floor stays")
+        console.note(f"{shown_name(glob)} of `paths` matches no measured file: its floor stays")
     kept = len(floors) - len(changes)
     what = "floor stays" if kept == 1 else "floors stay"
-    doubt = "" if judged.verified else " (unverified)"
-    console.say(f"covsync: {path.name}: {len(changes)} changed, {kept} {what}{doubt}")
+    console.say(f"covsync: {path.name}: {len(changes)} changed, {kept} {what}")
     return 0
 
 

@@ -2,29 +2,50 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import time
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from pathlib import Path
 
-from covsync.commands import project
+from covsync.commands import project as projects
 from covsync.commands.clock import Clock
 from covsync.commands.project import Project
+from covsync.commands.recorded_files import AGAIN, committed_paths, recorded_files
 from covsync.console import Console
-from covsync.errors import NothingToJudgeError
+from covsync.errors import CovsyncError, NothingToJudgeError
 from covsync.git import index
-from covsync.measure.measurement import Measurement
+from covsync.measure import notes, record_store, scope, settings, times
+from covsync.measure.copies import installed_copies, refuse_other_copies
+from covsync.measure.data_file import digest
+from covsync.measure.loaded import Loaded, loaded, test_patterns, why_narrowed
+from covsync.measure.measurement import Measurement, measured_files
+from covsync.measure.notes import Session
 from covsync.measure.opened import measured
-from covsync.measure.snapshots import snapshot, store
-from covsync.model import Snapshot
+from covsync.measure.record_store import DamagedError
+from covsync.model import FileReport, LoadedFile, Record, Refusal, Scope, Totals
 
 
-def record(console: Console, flags: dict[str, object], *, began: int | None) -> int:
-    """Records what was just measured, for the gate to judge commits by; 0 when it is kept.
+def record(
+    console: Console, flags: dict[str, object], *, began: int | None, notes_file: Path | None
+) -> int:
+    """Records what was just measured, for the gate to judge commits by; 0 when it is stored.
 
-    ``began`` is when the tests began (Unix time in nanoseconds), where it is known.
+    ``began`` is when the tests began (Unix time in nanoseconds), where that is given.
+    ``notes_file`` is what the test session noted; without it those are taken that earlier sessions
+    left (of parallel data, which is combined by now).
     """
     clock = Clock()
-    entered = project.enter(flags)
+    project = projects.enter(flags)
     clock.lap("project")
-    figure = record_entered(entered, "", began)
+    waiting = _notes_of_data(project)
+    sessions = [_read(path) for path in ([notes_file] if notes_file else waiting)]
+    try:
+        figure = record_project(project, "", sessions, began=began)
+    except NothingToJudgeError:
+        _discard(waiting)
+        raise
+    _discard(waiting)
     clock.lap("analysis")
     console.say(f"covsync: coverage is {figure}%, recorded")
     for line in clock.lines():
@@ -32,48 +53,288 @@ def record(console: Console, flags: dict[str, object], *, began: int | None) -> 
     return 0
 
 
-def record_entered(entered: Project, command: str, began: int | None) -> str:
-    """Records the data of a project that was entered; its total, as it is shown."""
-    place, kept = entered.repository.own_folder, entered.kept()
-    with measured(entered.config.data_file, entered.work_tree(), kept) as measurement:
-        taken = _snapshot(entered, measurement, command, began)
-        store.save(place, entered.coverage_path, taken)
-        return measurement.report.shown_total()
+def _notes_of_data(project: Project) -> list[Path]:
+    """The notes of sessions that began before the data was written, so that it may be theirs."""
+    data_file = project.config.data_file or settings.data_file()
+    try:
+        written = data_file.stat().st_mtime_ns
+    except OSError:
+        return []
+    waiting = notes.waiting(project.repository.own_folder)
+    return [path for path in waiting if _read(path).began <= written]
 
 
-def _snapshot(
-    entered: Project, measurement: Measurement, command: str, began: int | None
-) -> Snapshot:
-    repository = entered.repository
-    paths = [
-        path
-        for path in snapshot.measured_paths(measurement).values()
-        if os.path.isfile(os.path.join(repository.top, path))  # noqa: PTH113 - the name is a text
-    ]
-    _refuse_newer(entered, measurement, paths, began)
-    blobs = index.blob_ids(repository, paths)
-    there = index.known(repository, blobs.values())
-    texts = {
-        path: (repository.top / path).read_bytes() for path in paths if blobs[path] not in there
+def _read(path: Path) -> Session:
+    try:
+        return notes.read(path)
+    except (OSError, ValueError) as error:
+        raise CovsyncError(
+            f"the notes of a test session cannot be read: {error}", f"Delete {path}. {AGAIN}"
+        ) from None
+
+
+def _discard(paths: Iterable[Path]) -> None:
+    for path in paths:
+        path.unlink(missing_ok=True)
+
+
+def record_project(
+    project: Project, command: str, sessions: Sequence[Session], *, began: int | None = None
+) -> str:
+    """Records the data of a project; its total, as it is shown.
+
+    ``command`` measured it, "" where that is not known. ``sessions`` are what its processes noted:
+    without any, files' times are the evidence. Data that cannot be recorded is refused in the
+    store, so that no commit is judged by it. Raises ``NothingToJudgeError`` and ``CovsyncError``.
+    """
+    place = project.repository.own_folder
+    observed = None if sessions else _observed(project)
+    if observed is not None:
+        return _shown_total(observed)
+    with measured(project.config.data_file, project.work_tree(), project.kept()) as measurement:
+        try:
+            taken = _record(project, measurement, command, sessions, began)
+        except NothingToJudgeError as error:
+            refusal = Refusal(digest(measurement.data_file), error.message, error.fix)
+            record_store.refuse(place, project.coverage_path, refusal)
+            raise
+        record_store.save(place, project.coverage_path, taken)
+    return _shown_total(taken)
+
+
+def _shown_total(record: Record) -> str:
+    """The total of what was measured of the repository; what git ignores is no part of it."""
+    totals = Totals.together(file.totals for file in record.files.values() if file.totals)
+    return totals.shown(record.style.precision)
+
+
+def _observed(project: Project) -> Record | None:
+    """The record of the data as it is that was made by what the tests' processes noted."""
+    present = digest(project.config.data_file or settings.data_file())
+    place = project.repository.own_folder
+    with (
+        contextlib.suppress(DamagedError),
+        record_store.opened(place, project.coverage_path) as stored,
+    ):
+        found = (each for each in stored.records() if each.data_digest == present)
+        return next((each for each in found if present and not each.by_times), None)
+    return None
+
+
+def _record(
+    project: Project,
+    measurement: Measurement,
+    command: str,
+    sessions: Sequence[Session],
+    began: int | None,
+) -> Record:
+    ran = loaded(sessions, measurement.tree)
+    base = _appended_to(project, sessions)
+    before = base.files if base else {}
+    present = _present(project)
+    reports = measured_files(measurement)
+    noted = {path: texts for each in sessions for path, texts in each.copies.items()}
+    copies = noted if sessions else installed_copies(reports, measurement.tree)
+    refuse_other_copies(copies, measurement.scratch, measurement.tree, noted)
+    tests = test_patterns(sessions)
+    by_times = not _covers(ran, before, reports)
+    seen = _of_project(project, present) if by_times else set(ran.digests)
+    seen |= _config_files(project, sessions)
+    paths = committed_paths(project, seen.union(before, reports), present, tests)
+    if by_times:
+        _refuse_newer(project, measurement.data_file, paths, began)
+    else:
+        _refuse_edited_settings(project, sessions)
+    names, texts = recorded_files(project, paths, ran)
+    asked = settings.settings_in(settings.disk_reader(project.folder), project.depth)
+    if base:
+        _refuse_changed(project, base, names, present, asked.bearing)
+    files = {
+        path: _loaded_file(name, reports.get(path), texts.get(path)) for path, name in names.items()
     }
-    return snapshot.taken(
-        measurement, blobs=blobs, texts=texts, present=repository.present(), command=command
+    loads_all = any(each.loads_all for each in sessions)
+    earlier = _loaded_before(project, asked.bearing)
+    by_option = any(each.narrowed_by_option for each in sessions)
+    narrowed = why_narrowed(sessions, files, present, tests, earlier)
+    if base and (not base.narrowed or not why_narrowed(sessions, ran.digests, present, tests, ())):
+        narrowed, by_option = "", False
+    elif base and base.by_option:
+        narrowed, by_option = base.narrowed, True
+    commands = [base.command if base else "", command]
+    return Record(
+        data_file=os.fspath(measurement.data_file.absolute()),
+        named=_is_elsewhere(project.config.data_file),
+        data_digest=digest(measurement.data_file),
+        recorded_at=int(time.time()),
+        by_times=by_times or bool(base and base.by_times),
+        failed=any(each.exit_status for each in sessions) or bool(base and base.failed),
+        narrowed=narrowed,
+        by_option=by_option,
+        doctests=by_times
+        or any(each.doctests for each in sessions)
+        or bool(base and base.doctests),
+        command=" && ".join(filter(None, commands)),
+        has_branches=measurement.report.has_branches,
+        style=measurement.report.style,
+        fail_under=measurement.fail_under,
+        configured_fail_under=asked.fail_under,
+        exclusions=measurement.exclusions,
+        settings=asked.bearing,
+        settings_digest=asked.digest,
+        scope=_scope(project, measurement, sessions, ran)._replace(
+            tests=tests, loads_all=loads_all
+        ),
+        unloaded=frozenset(present).difference(files),
+        files=files,
     )
 
 
-def _refuse_newer(
-    entered: Project, measurement: Measurement, paths: list[str], began: int | None
-) -> None:
-    """A text written after the tests began need not be what they ran on; recorded, it would be.
+def _present(project: Project) -> list[str]:
+    """The Python files that lie in the work tree, and those that a sparse checkout leaves out."""
+    repository = project.repository
+    found = [path for path in repository.present() if scope.is_python(path)]
+    gone = [path for path in found if not (repository.top / path).is_file()]
+    deleted = index.work_tree_differs(repository, gone)
+    return [path for path in found if path not in deleted]
 
-    Where it is not known when they began, the data's own time has to do.
+
+def _is_elsewhere(data_file: Path | None) -> bool:
+    """Whether a data file is another than coverage.py's own choice, so that checks must name it."""
+    return data_file is not None and data_file.absolute() != settings.data_file().absolute()
+
+
+def _loaded_file(name: str, report: FileReport | None, text: bytes | None) -> LoadedFile:
+    if report is None:
+        return LoadedFile(name, own_text=text)
+    return LoadedFile(name, report.totals, report.lines, text)
+
+
+def _covers(ran: Loaded, before: Mapping[str, object], reports: Mapping[str, FileReport]) -> bool:
+    """Whether the notes have every Python file of which the data says that it ran."""
+    noted = ran.digests.keys() | before.keys()
+    return bool(ran.digests) and all(
+        path in noted or not scope.is_python(path) or file.totals.missing == file.totals.statements
+        for path, file in reports.items()
+    )
+
+
+def _scope(
+    project: Project, measurement: Measurement, sessions: Iterable[Session], ran: Loaded
+) -> Scope:
+    """The scope as configured, or else as coverage.py was given it on a command line.
+
+    That is noted, or shows by a file that is reported though it did not run: then it was at most
+    the project.
     """
-    latest = measurement.data_file.stat().st_mtime_ns if began is None else began
-    since = "the coverage data" if began is None else "the tests began"
-    for path in paths:
-        if (entered.repository.top / path).stat().st_mtime_ns > latest:
-            raise NothingToJudgeError(
-                f"{entered.shown(path)} was written after {since}, so the tests may have run on "
-                "another text",
-                "Run the tests again, best by `covsync run`.",
-            )
+    configured, top = measurement.scope, os.path.join(measurement.tree.top, "")
+    if configured.source_dirs or configured.source_pkgs:
+        return configured
+    given = {name for session in sessions for name in session.source}
+    folders = {name for name in given if name.startswith(os.sep)}
+    if not given and any(
+        scope.is_python(path)
+        and path not in ran.digests
+        and 0 < file.totals.statements == file.totals.missing
+        for path, file in measured_files(measurement).items()
+    ):
+        folders = {os.fspath(project.folder)}
+    inside = [os.path.join(each, "") for each in folders]
+    return configured._replace(
+        source_dirs=tuple(sorted(each[len(top) : -1] for each in inside if each.startswith(top))),
+        source_pkgs=tuple(sorted(given - folders)),
+    )
+
+
+def _config_files(project: Project, sessions: Iterable[Session]) -> set[str]:
+    """The configuration files that a command line named: those of usual names are compared anyway.
+
+    They count as a whole, like any file that was loaded.
+    """
+    top = os.path.join(project.repository.top, "")
+    named = {os.path.realpath(path) for session in sessions for path in session.config_files}
+    usual = {os.path.realpath(project.folder / name) for name in settings.names(project.depth)}
+    return {path.removeprefix(top) for path in named - usual if path.startswith(top)}
+
+
+def _of_project(project: Project, present: Iterable[str]) -> set[str]:
+    """All Python files of the project, as any of them may have been loaded."""
+    top = project.repository.top
+    return {path for path in present if project.holds(path) and (top / path).is_file()}
+
+
+def _refuse_newer(
+    project: Project, data_file: Path, paths: Collection[str], began: int | None
+) -> None:
+    """Files' times are the evidence where the processes of the tests were not observed.
+
+    A folder's time changes where a file in it is removed or renamed, or as data is written.
+    """
+    top = project.repository.top
+    folders = {path.rpartition("/")[0] for path in paths}
+    folders -= {os.path.relpath(data_file.absolute().parent, top).removeprefix(".")}
+    watched = [*sorted(paths), *sorted(folders)] if began is None else sorted(paths)
+    for path in times.newer(watched, began or times.begun(data_file), top):
+        raise NothingToJudgeError(
+            f"{project.shown(path)} was written after the coverage data, so the tests may have "
+            "run on another text",
+            AGAIN,
+        )
+
+
+def _refuse_edited_settings(project: Project, sessions: Iterable[Session]) -> None:
+    began = min(session.began for session in sessions)
+    names = [name for name in settings.names(project.depth) if (project.folder / name).is_file()]
+    for name in times.newer(names, began, project.folder):
+        raise NothingToJudgeError(f"{name} was edited while the tests ran", AGAIN)
+
+
+def _appended_to(project: Project, sessions: Iterable[Session]) -> Record | None:
+    """The record of the data that the sessions added theirs to, ``None`` where they did not.
+
+    Raises ``NothingToJudgeError`` where that data was not recorded.
+    """
+    onto = next((each.onto for each in sessions if each.appended and each.onto), "")
+    if not onto:
+        return None
+    place = project.repository.own_folder
+    with (
+        contextlib.suppress(DamagedError),
+        record_store.opened(place, project.coverage_path) as stored,
+    ):
+        for each in stored.records():
+            if each.data_digest == onto:
+                return each._replace(files=record_store.whole(each))
+    raise NothingToJudgeError(
+        "the coverage data was appended to data that is not recorded", "Run all tests again."
+    )
+
+
+def _refuse_changed(
+    project: Project, base: Record, names: Mapping[str, str], present: Iterable[str], bearing: str
+) -> None:
+    """Data of one text: what the earlier run loaded must still be there as it was then."""
+    since = "since the run that the coverage data was appended to"
+    fix = "Run all tests again, without appending."
+    if bearing != base.settings:
+        raise NothingToJudgeError(f"coverage.py's or pytest's settings have changed {since}", fix)
+    for path, file in base.files.items():
+        if names.get(path) != file.name:
+            raise NothingToJudgeError(f"{project.shown(path)} has changed {since}", fix)
+    for path in sorted(set(present).difference(base.files, base.unloaded)):
+        raise NothingToJudgeError(f"{project.shown(path)} was added {since}", fix)
+
+
+def _loaded_before(project: Project, bearing: str) -> set[str]:
+    """The files that recorded runs of all tests loaded with the same settings."""
+    place = project.repository.own_folder
+    with (
+        contextlib.suppress(DamagedError),
+        record_store.opened(place, project.coverage_path) as stored,
+    ):
+        return {
+            path
+            for each in stored.records()
+            if not each.narrowed and each.settings == bearing
+            for path in each.files
+        }
+    return set()

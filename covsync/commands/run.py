@@ -2,46 +2,92 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
-from covsync.commands import project
-from covsync.commands.record import record_entered
+from covsync import observer
+from covsync.commands import project, test_labels
+from covsync.commands.record import record_project
 from covsync.console import Console
 from covsync.errors import CovsyncError, NothingToJudgeError
-from covsync.measure import run_settings, settings
+from covsync.measure import notes, run_settings, settings
+from covsync.measure.copies import copies_of, refuse_other_copies
+from covsync.measure.data_file import digest
+from covsync.measure.narrowing import Narrowed, PytestWords
 from covsync.temporary import temporary_folder
 
 KILLED = 128
 # By which coverage.py begins in a process that Python starts; its own .pth file came with 7.13.
 PTH_SINCE = (7, 13)
 STARTS_COVERAGE = "import coverage\n\ncoverage.process_startup()\n"
+# How long to wait for processes that outlive the program, such as multiprocessing's fork server.
+STRAGGLERS_SECONDS = 5.0
+POLL_SECONDS = 0.01
 
 
-def run(console: Console, program: Sequence[str]) -> int:
+class Scratch(NamedTuple):
+    """Where the processes of one run write: their data (beside ``data``), notes, and a lock."""
+
+    folder: Path
+    data: Path
+    notes: Path
+    lock: Path
+
+
+class Outcome(NamedTuple):
+    """How the program ended, and whether covsync was interrupted (Ctrl-C) meanwhile."""
+
+    status: int
+    interrupted: bool
+
+    @property
+    def exit_code(self) -> int:
+        """The program's, 128 and the signal's number where one ended it."""
+        return self.status if self.status >= 0 else KILLED - self.status
+
+
+def run(console: Console, program: Sequence[str], *, append: bool = False) -> int:
     """Runs ``program`` (``-m MODULE ...`` or ``SCRIPT ...``) under coverage.py and records.
 
-    Subprocesses and multiprocessing's workers are measured too. Returns the program's own exit
-    code, 128 and the signal's number where one ended it.
+    Subprocesses and multiprocessing's workers are measured too. ``append`` adds to the data that
+    is there. Returns the program's own exit code, 128 and the signal's number where one ended it.
+    A program that did not run to its end is not recorded, and leaves the former data as it is.
     """
-    if not program or (program[0] == "-m" and len(program) == 1):
-        raise CovsyncError("there is nothing to run", "Name it: covsync run -m pytest")
+    _check(program)
     here, began = Path.cwd(), time.time_ns()
     entered = project.enter({})
-    with temporary_folder() as scratch:
+    with temporary_folder() as folder:
         data_file = entered.config.data_file or settings.data_file()
-        data = scratch / "data" / data_file.name
+        data = folder / "data" / data_file.name
+        scratch = Scratch(folder, data, folder / "notes.jsonl", folder / "lock")
+        observer.begin(os.fspath(scratch.notes), os.fspath(entered.repository.top), began)
         environ = _environ(entered.repository.local_variables())
-        status = _measure(program, data, scratch, here, environ)
+        outcome = _measure(program, scratch, here, environ)
+        status = outcome.exit_code
+        unfinished = _unfinished(program, outcome, scratch.notes)
+        if unfinished:
+            console.note(f"{unfinished}, so nothing is recorded")
+            return status
         try:
-            _combine(data, data_file)
-            command = shlex.join(["covsync", "run", *program])
-            figure = record_entered(entered, command, began)
+            _note_end(scratch.notes, program, here, entered.repository.top, outcome)
+            _note_config_file(scratch.notes, here, entered.repository.top)
+            if append:
+                _note_appending(scratch.notes, data_file)
+            _wait_for_stragglers(scratch.lock)
+            tree = entered.work_tree()
+            refuse_other_copies(copies_of(_parts(scratch.data), tree.top), folder, tree)
+            _combine(scratch.data, data_file, append=append)
+            appending = ["--append"] if append else []
+            command = shlex.join(["covsync", "run", *appending, *program])
+            figure = record_project(entered, command, [notes.read(scratch.notes)])
         except CovsyncError as error:
             console.error(error.message, error.fix)
             return status or error.exit_code
@@ -49,47 +95,158 @@ def run(console: Console, program: Sequence[str]) -> int:
     return status
 
 
+def _check(program: Sequence[str]) -> None:
+    """Raises ``CovsyncError`` where there is nothing to run, or only a module of that name."""
+    if not program or (program[0] == "-m" and len(program) == 1):
+        raise CovsyncError("there is nothing to run", "Name it: covsync run -m pytest")
+    name = program[0]
+    if name.isidentifier() and not Path(name).exists() and importlib.util.find_spec(name):
+        raise CovsyncError(
+            f"there is no file {name}, but a module",
+            f"Did you mean: {shlex.join(['covsync', 'run', '-m', *program])}",
+        )
+
+
+def _unfinished(program: Sequence[str], outcome: Outcome, path: Path) -> str:
+    """Why what was measured is not what the tests run, "" where they ran to their end."""
+    if outcome.status < 0:
+        return f"a signal ended the program ({_signal_name(-outcome.status)})"
+    if outcome.interrupted and outcome.status:
+        return "the program was interrupted"
+    if _is_pytest(program) and outcome.status in notes.UNFINISHED:
+        return f"pytest {notes.UNFINISHED[outcome.status]} (exit code {outcome.status})"
+    if _is_pytest(program) and _failed_after(outcome, notes.read(path)):
+        return f"the program failed after the tests (exit code {outcome.status})"
+    return ""
+
+
+def _failed_after(outcome: Outcome, session: notes.Session) -> bool:
+    """Whether a pytest left otherwise than it was about to, as where coverage.py cannot save."""
+    said = session.process_status
+    return said is not None and outcome.status not in (0, said)
+
+
+def _is_pytest(program: Sequence[str]) -> bool:
+    return list(program[:2]) == ["-m", "pytest"] or Path(program[0]).name == "pytest"
+
+
+def _signal_name(number: int) -> str:
+    import signal
+
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return str(number)
+
+
+def _note_end(path: Path, program: Sequence[str], here: Path, top: Path, outcome: Outcome) -> None:
+    """Notes how a program ended, but for a pytest whose plugin has noted it."""
+    if _is_pytest(program):
+        if notes.read(path).ended is not None:
+            return
+        narrowed = _narrowed_pytest(program, here, top, outcome)
+    else:
+        narrowed = test_labels.narrowed(program, here, top)
+    line = {
+        "exit_status": outcome.status,
+        "narrowed": narrowed and narrowed._asdict(),
+        "python_files": test_labels.patterns(program),
+        "ended": time.time_ns(),
+    }
+    observer.append(os.fspath(path), {"session": {"pid": None, **line}})
+
+
+def _narrowed_pytest(
+    program: Sequence[str], here: Path, top: Path, outcome: Outcome
+) -> Narrowed | None:
+    """What a pytest was narrowed by that runs without covsync's plugin, as far as can be seen."""
+    words = PytestWords(program[2:] if program[0] == "-m" else program[1:], here)
+    if outcome.status or words.overrides_addopts():
+        return Narrowed("option", "pytest without covsync's plugin")
+    asked = [word for word in words.rest if not word.startswith("-")]
+    return words.by_option() or words.by_places(asked, (here, top))
+
+
+def _note_config_file(path: Path, here: Path, top: Path) -> None:
+    """Notes the configuration file that the environment names, which a commit may change."""
+    named = os.path.realpath(here / os.environ.get("COVERAGE_RCFILE", ""))
+    if named.startswith(os.path.join(top, "")) and Path(named).is_file():
+        observer.append(os.fspath(path), {"config_files": [named]})
+
+
+def _note_appending(path: Path, data_file: Path) -> None:
+    observer.append(os.fspath(path), {"append": True, "onto": digest(data_file)})
+
+
+def _wait_for_stragglers(lock: Path) -> None:
+    """Waits until no process measures any more, but not for ever: some are made to stay."""
+    import fcntl
+
+    latest = time.monotonic() + STRAGGLERS_SECONDS
+    with lock.open("ab") as stream:
+        while time.monotonic() < latest:
+            try:
+                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                time.sleep(POLL_SECONDS)
+            except OSError:
+                return  # not every file system has locks
+            else:
+                return
+
+
 def _measure(
-    program: Sequence[str], data: Path, scratch: Path, here: Path, environ: Mapping[str, str]
-) -> int:
-    """Runs the program ``here``, each of its processes with a data file beside ``data``."""
-    data.parent.mkdir()
-    rcfile = scratch / "coveragerc"
+    program: Sequence[str], scratch: Scratch, here: Path, environ: Mapping[str, str]
+) -> Outcome:
+    """Runs the program ``here``, each of its processes with a data file beside the data's."""
+    scratch.data.parent.mkdir()
+    rcfile = scratch.folder / "coveragerc"
     run_settings.write_for_all_processes(rcfile)
-    starter = _starter(scratch)
+    starter = _starter(scratch.folder)
     paths = [os.fspath(starter)] if starter else []
     paths += [environ["PYTHONPATH"]] if environ.get("PYTHONPATH") else []
+    paths += [os.fspath(_copy_of_observer(scratch.folder))]
     measuring = {
-        "COVSYNC_RUN": "1",
-        "COVERAGE_FILE": os.fspath(data),
+        observer.RUN: os.fspath(scratch.lock),
+        observer.NOTES: os.fspath(scratch.notes),
+        "COVERAGE_FILE": os.fspath(scratch.data),
         "COVERAGE_PROCESS_START": os.fspath(rcfile),
-        **({"PYTHONPATH": os.pathsep.join(paths)} if paths else {}),
+        "PYTHONPATH": os.pathsep.join(paths),
     }
+    interrupted = False
     with subprocess.Popen(  # noqa: S603 - what the user asked for
         [sys.executable, "-m", "coverage", "run", f"--rcfile={rcfile}", *program],
         cwd=here,
         env={**environ, **measuring},
     ) as running:
+        observer.append(os.fspath(scratch.notes), {"main": running.pid})
         status = None
         while status is None:
             try:
                 status = running.wait()
             except KeyboardInterrupt:
-                continue  # the program was interrupted too: it ends in its own way
-    return status if status >= 0 else KILLED - status
+                interrupted = True  # the program was, too: it ends in its own way
+    return Outcome(status, interrupted)
 
 
-def _combine(data: Path, data_file: Path) -> None:
-    """Makes the project's ``data_file`` of what was measured, in place of what it held before."""
+def _parts(data: Path) -> list[Path]:
     # A plugin such as pytest-cov may have combined some already, under the name itself.
+    return sorted(data.parent.iterdir())
+
+
+def _combine(data: Path, data_file: Path, *, append: bool) -> None:
+    """Makes the project's ``data_file`` of what was measured, in place of what it held before.
+
+    Where it cannot be made, that stays.
+    """
     parts = [os.fspath(part) for part in (data, data.parent) if part.exists()]
-    if not any(data.parent.iterdir()):
+    if not _parts(data):
         raise NothingToJudgeError("nothing was measured", "Look at what the program said.")
     data_file.parent.mkdir(parents=True, exist_ok=True)
     combined = subprocess.run(  # noqa: S603 - coverage.py itself
         [
             *(sys.executable, "-m", "coverage", "combine", "--quiet"),
-            *(f"--data-file={data_file}", *parts),
+            *(f"--data-file={data_file}", *(["--append"] if append else []), *parts),
         ],
         stdin=subprocess.DEVNULL,
         capture_output=True,
@@ -101,6 +258,17 @@ def _combine(data: Path, data_file: Path) -> None:
             f"the data cannot be combined: {' '.join(combined.stdout.split())}",
             "Run it again; `coverage debug data` tells more.",
         )
+
+
+def _copy_of_observer(scratch: Path) -> Path:
+    """A folder for PYTHONPATH with the observer, for the Python of another environment.
+
+    Its folder ``covsync`` is no package, so where covsync is installed, that is found instead.
+    """
+    folder = scratch / "observer"
+    (folder / "covsync").mkdir(parents=True)
+    shutil.copyfile(observer.__file__, folder / "covsync" / "observer.py")
+    return folder
 
 
 def _starter(scratch: Path) -> Path | None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -13,9 +14,11 @@ from covsync.errors import CovsyncError
 from covsync.git.command import Answer, ask, without_repository
 from covsync.git.repository import Repository, unreadable
 from covsync.model import blob_id
+from covsync.source_paths import folders
 
 LINK, SUBMODULE = "120000", "160000"
 ABSENT = "000000"
+DIRTY = "-dirty"
 OURS = "02"  # the stages of what is merged, and in a conflict of the own side
 MOST_LINKS = 40  # as many as Linux follows on the way to one file
 MERGED = "GITHEAD_"
@@ -109,7 +112,7 @@ def read_blobs(repository: Repository, blobs: Iterable[str]) -> Mapping[str, byt
     return contents
 
 
-def known(repository: Repository, blobs: Iterable[str]) -> frozenset[str]:
+def stored(repository: Repository, blobs: Iterable[str]) -> frozenset[str]:
     """Those of the blobs that git has."""
     names = "".join(f"{blob}\n" for blob in set(blobs)).encode()
     answer = _must(ask(repository.top, "cat-file", "--batch-check", stdin=names))
@@ -153,6 +156,18 @@ def _not_merged_yet(repository: Repository, head: str, commits: list[str]) -> li
     return [commit for commit in independent if commit != head]
 
 
+def changes(
+    repository: Repository, environ: Mapping[str, str]
+) -> tuple[Mapping[str, tuple[str, str]], ...]:
+    """What the index changes from each of the ``parents``; see ``changed_paths``."""
+    is_merge = (repository.git_dir / "MERGE_HEAD").exists()
+    if not is_merge and not any(name.startswith(MERGED) for name in environ):
+        with contextlib.suppress(CovsyncError):  # there may be no commit yet
+            return (changed_paths(repository, "HEAD"),)
+    commits = parents(repository, environ) or (None,)
+    return tuple(changed_paths(repository, parent) for parent in commits)
+
+
 def changed_paths(
     repository: Repository, parent: str | None, commit: str | None = None
 ) -> Mapping[str, tuple[str, str]]:
@@ -163,16 +178,35 @@ def changed_paths(
     became a symbolic link is changed, one that became executable is not. ``None`` is a parent
     without files.
     """
-    before = parent or _empty_tree(repository)
-    answer = _diff(repository, before, commit, *RAW, "--no-renames", "--ignore-submodules=none")
-    names = answer.names()
     changed = {}
-    for facts, path in zip(names[::2], names[1::2], strict=True):
-        old_mode, new_mode, old, new, _ = facts[1:].split(" ")
+    for path, (old_mode, new_mode, old, new) in _changes(repository, parent, commit):
         if old != new or old_mode[:3] != new_mode[:3]:
             is_there = (old_mode != ABSENT, new_mode != ABSENT)
             changed[path] = (old if is_there[0] else "", new if is_there[1] else "")
     return changed
+
+
+def changed_links(
+    repository: Repository, parents: Iterable[str | None], commit: str | None = None
+) -> frozenset[str]:
+    """The paths of ``changed_paths`` that are or were symbolic links or submodules."""
+    return frozenset(
+        path
+        for parent in parents
+        for path, facts in _changes(repository, parent, commit)
+        if not {LINK, SUBMODULE}.isdisjoint(facts[:2])
+    )
+
+
+def _changes(
+    repository: Repository, parent: str | None, commit: str | None
+) -> Iterator[tuple[str, list[str]]]:
+    """For each path that differs both modes and both objects, those before first."""
+    before = parent or _empty_tree(repository)
+    answer = _diff(repository, before, commit, *RAW, "--no-renames", "--ignore-submodules=none")
+    names = answer.names()
+    for facts, path in zip(names[::2], names[1::2], strict=True):
+        yield path, facts[1:].split(" ")[:4]
 
 
 def changed_lines(
@@ -194,17 +228,6 @@ def changed_lines(
         for path, lines in first.items()
         if all(path in other for other in others)
     }
-
-
-def renames(repository: Repository) -> Mapping[str, str]:
-    """The new path of each file that the index has under another name than ``HEAD``."""
-    answer = ask(
-        repository.top,
-        *("diff-index", "--cached", "--name-status", "--diff-filter=R", "--find-renames", "-z"),
-        *("HEAD", "--"),
-    )
-    parts = answer.names() if answer.status == 0 else []
-    return dict(zip(parts[1::3], parts[2::3], strict=False))
 
 
 def merge_base(repository: Repository, ref: str, commit: str = "HEAD") -> str:
@@ -242,15 +265,34 @@ def work_tree_differs(repository: Repository, paths: Iterable[str]) -> frozenset
     differs, unless a sparse checkout leaves it out. Untracked paths and submodules never do.
     """
     wanted = frozenset(paths)
-    if not wanted:
-        return wanted
-    status = repository.status()
-    gone = {path for path in wanted if status.get(path, "  ")[1] == "D"}
-    doubtful = [path for path in wanted if status.get(path, "  ")[1] in "MT"]
+    return _not_as_staged(repository, repository.status(), wanted) if wanted else wanted
+
+
+class WorkTreeState(NamedTuple):
+    """The paths that ``differ`` from the index, and the ``untracked`` ones that are not ignored."""
+
+    differing: frozenset[str]
+    untracked: frozenset[str]
+
+
+def work_tree_state(repository: Repository) -> WorkTreeState:
+    """How the work tree differs from the index, as ``work_tree_differs`` finds it."""
+    status = repository.status(untracked=True)
+    untracked = frozenset(path for path, letters in status.items() if letters == "??")
+    return WorkTreeState(_not_as_staged(repository, status, None), untracked)
+
+
+def _not_as_staged(
+    repository: Repository, status: Mapping[str, str], wanted: frozenset[str] | None
+) -> frozenset[str]:
+    """The tracked paths that differ, those ``wanted`` or else all."""
+    gone = {path for path, letters in status.items() if letters[1] == "D"}
+    doubtful = {path for path, letters in status.items() if letters[1] in "MT"}
     # Git does not look at what it was told to assume unchanged, or to leave out.
-    for line in _must(ask(repository.top, "ls-files", "-v", "-z")).names():
-        if (line[0] == "S" or line[0].islower()) and line[2:] in wanted:
-            doubtful.append(line[2:])  # noqa: PERF401 - as a comprehension it is harder to read
+    flagged = _must(ask(repository.top, "ls-files", "-v", "-z")).names()
+    doubtful |= {line[2:] for line in flagged if line[0] == "S" or line[0].islower()}
+    if wanted is not None:
+        gone, doubtful = gone & wanted, doubtful & wanted
     return frozenset(gone | _differing(repository, doubtful))
 
 
@@ -283,9 +325,11 @@ def ignored(repository: Repository, paths: Iterable[str]) -> frozenset[str]:
         return place.is_symlink() or os.path.lexists(place / ".git")
 
     asked = {
-        path: next((folder for folder in _folders(path) if is_boundary(folder)), path)
+        path: next((folder for folder in reversed([*folders(path)]) if is_boundary(folder)), path)
         for path in paths
     }
+    if not asked:
+        return frozenset()
     names = "".join(f"{name}\0" for name in sorted(set(asked.values())))
     # With the index it would go through all of that for each name.
     options = ("--no-index", "--stdin", "-z")
@@ -297,10 +341,21 @@ def ignored(repository: Repository, paths: Iterable[str]) -> frozenset[str]:
     return frozenset(path for path, name in asked.items() if name in found)
 
 
+def nested_repositories(repository: Repository, paths: Iterable[str]) -> frozenset[str]:
+    """The outermost folders on the way to the ``paths`` that are repositories of their own."""
+
+    @cache
+    def is_nested(folder: str) -> bool:
+        return os.path.lexists(repository.top / folder / ".git")
+
+    found = (next(filter(is_nested, reversed([*folders(path)])), None) for path in paths)
+    return frozenset(filter(None, found))
+
+
 def submodule_state(repository: Repository, path: str) -> str:
     """The commit that a submodule is at in the work tree, empty where it is not checked out.
 
-    ``-dirty`` follows where a file in it is changed, or is neither tracked nor ignored.
+    ``-dirty`` follows where a file in it is changed, or a Python file neither tracked nor ignored.
     """
     folder = repository.top / path
     environ = {
@@ -310,14 +365,15 @@ def submodule_state(repository: Repository, path: str) -> str:
     answer = ask(
         folder if folder.is_dir() else repository.top,
         *("-c", "core.fsmonitor=false", "status", "--porcelain=v2", "--branch"),
-        *("--untracked-files=normal", "--ignore-submodules=none"),
+        *("--untracked-files=all", "--ignore-submodules=none"),
         environ=environ,
     )
     head, *changes = [line for line in answer.text().splitlines() if _is_fact(line)] or [""]
+    changes = [line for line in changes if line[:1] != "?" or line.endswith((".py", '.py"'))]
     commit = head.removeprefix("# branch.oid ")
     if not folder.is_dir() or answer.status or commit == "(initial)":
         return ""
-    return f"{commit}-dirty" if changes else commit
+    return f"{commit}{DIRTY}" if changes else commit
 
 
 def _is_fact(line: str) -> bool:
@@ -412,12 +468,6 @@ def _followed(
                 passed.pop()
                 waiting += text.split("/")[::-1]
     return "/".join(passed), links
-
-
-def _folders(path: str) -> list[str]:
-    """The folders that a path leads through, the outermost first."""
-    parts = path.split("/")
-    return ["/".join(parts[:count]) for count in range(1, len(parts))]
 
 
 def _link_text(repository: Repository, path: str) -> str | None:

@@ -136,18 +136,20 @@ class Repository(NamedTuple):
         commits = (one.commit, other.commit)
         return not ask(self.top, "merge-base", "--is-ancestor", "--end-of-options", *commits).status
 
-    def status(self) -> dict[str, str]:
+    def status(self, *, untracked: bool = False) -> dict[str, str]:
         """The two letters of ``git status`` for each path that differs from ``HEAD`` or the index.
 
         The first letter compares the index with ``HEAD``, the second the work tree with the index.
         It may say ``M`` where line ends alone differ, which git would not add, and it says nothing
-        of files that git was told to assume unchanged.
+        of files that git was told to assume unchanged. With ``untracked`` there is also ``??`` for
+        each file that git neither tracks nor ignores.
         """
         answer = ask(
             self.top,
             *("-c", "core.fsmonitor=false", "-c", "core.checkStat=default"),
             *("-c", "core.trustctime=true", "-c", "core.fileMode=false"),
-            *("status", "--porcelain=v1", "-z", "--no-renames", "--untracked-files=no"),
+            *("status", "--porcelain=v1", "-z", "--no-renames"),
+            f"--untracked-files={'all' if untracked else 'no'}",
             "--ignore-submodules=untracked",
         )
         if answer.status:

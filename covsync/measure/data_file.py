@@ -10,7 +10,10 @@ from pathlib import Path
 
 from covsync.errors import CovsyncError, NoDataError, NothingToJudgeError
 
-HOW_TO_MEASURE = "Run the tests under coverage.py first, for example: coverage run -m pytest"
+HOW_TO_MEASURE = (
+    "Run the tests first: covsync run -m pytest. Where no tests run, as in a lint job: "
+    'no_data = "warn" in [tool.covsync].'
+)
 SQLITE_HEADER = b"SQLite format 3\x00"
 SHOWN_SHARDS = 3
 CHUNK = 1 << 18

@@ -51,7 +51,7 @@ def explained(tree: WorkTree) -> Iterator[None]:
     except (exceptions.NotPython, SyntaxError, UnicodeError, RecursionError) as error:
         raise CovsyncError(
             f"a measured source cannot be read: {_reason(error, tree)}",
-            "Mend the file; or record with the project's own Python (`covsync run`, or `covsync "
+            "Correct the file; or record with the project's own Python (`covsync run`, or `covsync "
             "record` after the tests); or set the hook's language_version to that.",
         ) from error
     except (exceptions.DataError, sqlite3.Error) as error:
@@ -71,7 +71,7 @@ def explained(tree: WorkTree) -> Iterator[None]:
     except exceptions.CoverageException as error:
         raise CovsyncError(
             f"coverage.py could not report: {_reason(error, tree)}",
-            "Mend coverage.py's configuration; `coverage report` says the same.",
+            "Correct coverage.py's configuration; `coverage report` says the same.",
         ) from error
     except (Exception, SystemExit) as error:
         raise _of_coverage(error, tree) from error

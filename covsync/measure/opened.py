@@ -29,10 +29,10 @@ from covsync.measure.paths import Paths, shown_path
 from covsync.measure.report_settings import (
     contexts_are_harmless,
     fail_under,
-    omitted,
+    scope_of,
     style_of,
 )
-from covsync.measure.settings import digest_of_files, option
+from covsync.measure.settings import digest_of_files, exclusions, option
 from covsync.model import CoverageJson, Report, ReportStyle, WorkTree
 from covsync.temporary import temporary_folder
 
@@ -92,6 +92,12 @@ class Opened(NamedTuple):
             and all(map(self.keys.is_of, self.names))
         )
 
+    def paths(self) -> list[str]:
+        """The measured files, by path from the repository's top level."""
+        names = list(self.document.get("files", {})) or self.names
+        paths, top = Paths(self.tree), os.path.join(self.tree.top, "")
+        return [paths.by_name(name).removeprefix(top) for name in names]
+
     def texts(self) -> Mapping[str, Text]:
         """What the sources held, by path from the repository's top level."""
         paths, top = Paths(self.tree), os.path.join(self.tree.top, "")
@@ -116,7 +122,8 @@ class Opened(NamedTuple):
                 tree=self.tree,
                 coverage=self.reporter,
                 names=self.names,
-                omit=omitted(self.configured),
+                scope=scope_of(self.configured, self.tree),
+                exclusions=exclusions(self.configured),
                 scratch=self.scratch,
                 pages=analysis.pages if analysis else None,
                 from_store=analysis.from_store if analysis else 0,

@@ -9,8 +9,10 @@ import sqlite3
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from covsync import __file__ as init_file
 from covsync.errors import CovsyncError, NothingToJudgeError
 from covsync.measure import measured_data
+from covsync.measure.copies import elsewhere, refuse_other_copies
 from covsync.measure.failures import MEASURE_AGAIN, OTHER_WAYS
 from covsync.measure.paths import Paths, place
 from covsync.measure.patterns import fits_any
@@ -19,6 +21,8 @@ from covsync.model import WorkTree
 if TYPE_CHECKING:
     from coverage import Coverage
 
+OWN = os.path.join(Path(init_file).parent, "")
+
 
 def placed(loaded: Coverage, path: Path, tree: WorkTree, scratch: Path) -> Coverage:
     """The same data with each measured path where it belongs in this repository."""
@@ -26,6 +30,8 @@ def placed(loaded: Coverage, path: Path, tree: WorkTree, scratch: Path) -> Cover
 
     mapped = loaded
     if loaded.get_option("paths"):
+        copies = elsewhere(loaded.get_data().measured_files(), tree.top)
+        refuse_other_copies(copies, scratch, tree)
         mapped = Coverage(data_file=os.fspath(scratch / "mapped"))
         mapped.combine([os.fspath(path)], strict=True, keep=True)
         mapped.set_option("paths", {})  # or every report would map all of it again
@@ -56,6 +62,8 @@ def reported(loaded: Coverage, tree: WorkTree) -> list[str]:
 
     def is_reported(name: str) -> bool:
         path = paths.by_name(name)
+        if path.startswith(OWN) and not paths.is_below_top(path):
+            return False  # covsync itself, installed as editable where no `source` is set
         if isinstance(include, list) and include and not fits_any(path, include, tree.folder):
             return False
         return not (isinstance(omit, list) and fits_any(path, omit, tree.folder))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from covsync.config import floor
 from covsync.errors import CovsyncError
-from covsync.model import ReportStyle
+from covsync.measure.settings import option
+from covsync.model import ReportStyle, Scope, WorkTree
 
 if TYPE_CHECKING:
     from coverage import Coverage
@@ -30,10 +32,28 @@ def style_of(configured: Coverage) -> ReportStyle:
     )
 
 
-def omitted(configured: Coverage) -> tuple[str, ...]:
-    """The patterns of files to leave out, of ``[run]`` and ``[report]`` together."""
-    lists = (configured.get_option("run:omit"), configured.get_option("report:omit"))
-    return tuple(str(pattern) for each in lists if isinstance(each, list) for pattern in each)
+def scope_of(configured: Coverage, tree: WorkTree) -> Scope:
+    """Which files coverage.py reports, as it is configured; the runner's part is left out."""
+    top = os.path.join(tree.top, "")
+    folders, packages = [], [*_texts(configured, "run:source_pkgs")]
+    for name in (*_texts(configured, "run:source"), *_texts(configured, "run:source_dirs")):
+        path = os.path.realpath(os.path.join(tree.folder, name))
+        if not os.path.isdir(path):  # noqa: PTH112 - the name is a text
+            packages.append(name)
+        elif f"{path}/".startswith(top):
+            folders.append(f"{path}/".removeprefix(top).rstrip("/"))
+    return Scope(
+        source_dirs=tuple(folders),
+        source_pkgs=tuple(packages),
+        include=tuple(_texts(configured, "report:include")),
+        omit=(*_texts(configured, "run:omit"), *_texts(configured, "report:omit")),
+        namespaces=bool(option(configured, "report:include_namespace_packages")),
+    )
+
+
+def _texts(configured: Coverage, name: str) -> list[str]:
+    value = option(configured, name)
+    return [str(each) for each in value] if isinstance(value, list) else []
 
 
 def fail_under(configured: Coverage) -> Fraction | None:

@@ -8,7 +8,8 @@ import re
 import tempfile
 from pathlib import Path
 
-from covsync.measure.settings import chosen_sections, version
+from covsync import observer
+from covsync.measure.settings import chosen_sections, disk_reader, version
 
 PATCHES_SINCE = (7, 10)
 
@@ -19,7 +20,7 @@ def write_for_all_processes(target: Path) -> None:
     They are those of the configuration file that coverage.py would choose in the working
     directory, with paths made absolute, and what it takes to measure processes besides the first.
     """
-    sections = chosen_sections()
+    sections = chosen_sections(disk_reader(Path()))
     run = sections.setdefault("run", {})
     for key in ("source", "include", "omit"):
         if key in run:
@@ -27,11 +28,16 @@ def write_for_all_processes(target: Path) -> None:
     concurrency = {*re.split(r"[,\s]+", run.get("concurrency", "")), "multiprocessing"} - {""}
     if concurrency == {"multiprocessing"}:
         concurrency.add("thread")
-    run |= {"parallel": "true", "concurrency": ",".join(sorted(concurrency)), "sigterm": "true"}
+    run |= {"parallel": "true", "concurrency": ",".join(sorted(concurrency))}
+    # The observer does it, as a worker that is terminated waits for ever now and then by this.
+    run["sigterm"] = "false"
+    run["plugins"] = "\n".join(filter(None, [run.get("plugins", ""), observer.__name__]))
     run["relative_files"] = "false"  # a process elsewhere would be relative to there
-    temporary = tempfile.gettempdir()
-    if not Path.cwd().is_relative_to(temporary):  # what tests write there is no source of ours
-        run["omit"] = "\n".join(filter(None, [run.get("omit", ""), f"{temporary}/*"]))
+    here, temporary = Path.cwd(), tempfile.gettempdir()
+    foreign = [] if here.is_relative_to(temporary) else [f"{temporary}/*"]  # what tests write there
+    if not Path(observer.__file__).is_relative_to(here):
+        foreign.append(observer.__file__)
+    run["omit"] = "\n".join(filter(None, [run.get("omit", ""), *foreign]))
     if version() >= PATCHES_SINCE:
         run["patch"] = ",".join(
             sorted({*re.split(r"[,\s]+", run.get("patch", "")), "_exit"} - {""})

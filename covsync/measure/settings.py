@@ -1,4 +1,4 @@
-"""What coverage.py is told by its configuration files, plugins aside."""
+"""What configuration files set coverage.py and pytest to, plugins aside."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ import json
 import os
 import re
 import sys
-from fractions import Fraction
+import warnings
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from covsync import __version__
-from covsync.config import floor, parsed_toml
+from covsync.config import YAML, parsed_toml
 from covsync.errors import CovsyncError
 
 if TYPE_CHECKING:
@@ -20,19 +21,25 @@ if TYPE_CHECKING:
 
 # As coverage.py's settings name variables of the environment.
 VARIABLE = re.compile(rb"\$\{?(\w+)")
+SUBSTITUTED = re.compile(r"\$(?:\$|\{(\w+)(?:\?|-([^}]*))?\}|(\w+))")
 ENVIRONMENT = ("COVERAGE_FILE", "COVERAGE_RCFILE", "HOME")
 FILES = (".coveragerc", ".coveragerc.toml", "setup.cfg", "tox.ini", "pyproject.toml")
-# What an analysis depends on; a list that grows safely, as more of it only means more care.
-BEARING = (
-    *("run:branch", "run:source", "run:include", "run:omit", "run:plugins"),
-    *("run:source_pkgs", "run:source_dirs", "report:partial_also"),
-    *("report:include", "report:omit", "report:exclude_lines", "report:exclude_also"),
-    *("report:partial_branches", "report:precision"),
+PYTEST_FILES: tuple[str, ...] = (
+    *("pytest.toml", ".pytest.toml", "pytest.ini", ".pytest.ini"),
+    *("pyproject.toml", "tox.ini", "setup.cfg"),
 )
-EXCLUDING = (
-    *("report:exclude_lines", "report:exclude_also"),
-    *("report:partial_branches", "report:partial_also"),
+# What only changes how a report looks or where data lies, and sections of reports in files.
+NO_BEARING: tuple[str, ...] = (
+    "fail_under",
+    "sort",
+    "show_missing",
+    "format",
+    "skip_covered",
+    "skip_empty",
 )
+NO_BEARING += ("data_file", "parallel", "debug", "debug_file")
+REPORTS = ("html", "xml", "json", "lcov")
+Read = Callable[[str], bytes | None]
 
 
 def version() -> tuple[int, ...]:
@@ -47,7 +54,9 @@ def data_file() -> Path:
     """Where coverage.py keeps its data, as seen from the working directory."""
     from coverage import Coverage
 
-    return Path(str(Coverage().get_option("run:data_file")))
+    with warnings.catch_warnings():  # of its settings a report warns
+        warnings.simplefilter("ignore")
+        return Path(str(Coverage().get_option("run:data_file")))
 
 
 def current_data_file() -> Path:
@@ -58,43 +67,96 @@ def current_data_file() -> Path:
     return Path(str(current.get_option("run:data_file")))
 
 
-def chosen_sections() -> dict[str, dict[str, str]]:
-    """The sections of the configuration file that coverage.py chooses, under their own names."""
-    import configparser
+def is_measuring() -> bool:
+    """Whether coverage.py measures this process."""
+    from coverage import Coverage
 
+    return Coverage.current() is not None
+
+
+def current_source() -> list[str]:
+    """What coverage.py was given as ``source`` in this process, folders by absolute path."""
+    from coverage import Coverage
+
+    current = Coverage.current()
+    names = ("run:source", "run:source_dirs", "run:source_pkgs") if current else ()
+    lists = [option(current, name) for name in names if current]
+    given = [str(each) for found in lists if isinstance(found, list) for each in found]
+    return [os.path.realpath(each) if Path(each).is_dir() else each for each in given]
+
+
+def current_config_files() -> list[str]:
+    """The configuration files that coverage.py read in this process, by absolute path."""
+    from coverage import Coverage
+
+    current = Coverage.current()
+    found = getattr(current.config, "config_files_read", ()) if current else ()
+    return [os.path.realpath(each) for each in found]
+
+
+def disk_reader(folder: Path) -> Read:
+    """What reads files of ``folder`` by their name, ``None`` for what cannot be read."""
+
+    def read(name: str) -> bytes | None:
+        try:
+            return (folder / name).read_bytes()
+        except OSError:
+            return None
+
+    return read
+
+
+def chosen_sections(read: Read) -> dict[str, dict[str, str]]:
+    """The sections of the configuration file that coverage.py chooses, under their own names.
+
+    ``read`` gives a file's content by its name. Raises ``CovsyncError`` for a file that cannot be
+    parsed.
+    """
     named = os.environ.get("COVERAGE_RCFILE")
     for name in (named,) if named else FILES:
-        try:
-            text = Path(name).read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError):
-            continue
-        if name.endswith(".toml"):
-            table = parsed_toml(text, Path(name))
-            if "coverage" in table.get("tool", {}):
-                table = table["tool"]["coverage"]
-            elif name == "pyproject.toml":
-                table = {}
-            sections = {
-                section: {key: _ini_value(value) for key, value in values.items()}
-                for section, values in table.items()
-                if isinstance(values, dict)
-            }
-        else:
-            parser = configparser.ConfigParser(interpolation=None)
-            try:
-                parser.read_string(text)
-            except configparser.Error as error:
-                reason = " ".join(str(error).split())
-                raise CovsyncError(f"{name} cannot be read: {reason}", "Mend the file.") from None
-            prefix = "coverage:" if name in ("setup.cfg", "tox.ini") else ""
-            sections = {
-                section.removeprefix(prefix): dict(parser[section])
-                for section in parser.sections()
-                if section.startswith(prefix)
-            }
-        if sections or name.startswith(".coveragerc") or name == named:
+        sections = _sections(name, read(name))
+        if sections or (sections is not None and (name.startswith(".coveragerc") or named)):
             return sections
     return {}
+
+
+def _sections(name: str, content: bytes | None) -> dict[str, dict[str, str]] | None:
+    """coverage.py's sections of one file, ``None`` where that is not there or no text."""
+    try:
+        text = None if content is None else content.decode()
+    except UnicodeDecodeError:
+        text = None
+    if text is None:
+        return None
+    if name.endswith(".toml"):
+        table = parsed_toml(text, Path(name))
+        if "coverage" in table.get("tool", {}):
+            table = table["tool"]["coverage"]
+        elif Path(name).name == "pyproject.toml":
+            table = {}
+        return {
+            section: {key: _ini_value(value) for key, value in values.items()}
+            for section, values in table.items()
+            if isinstance(values, dict)
+        }
+    prefix = "coverage:" if name in ("setup.cfg", "tox.ini") else ""
+    return {
+        section.removeprefix(prefix): values
+        for section, values in _ini_sections(name, text).items()
+        if section.startswith(prefix)
+    }
+
+
+def _ini_sections(name: str, text: str) -> dict[str, dict[str, str]]:
+    import configparser
+
+    parser = configparser.ConfigParser(interpolation=None)
+    try:
+        parser.read_string(text)
+    except configparser.Error as error:
+        reason = " ".join(str(error).split())
+        raise CovsyncError(f"{name} cannot be read: {reason}", "Repair the file.") from None
+    return {section: dict(parser[section]) for section in parser.sections()}
 
 
 def _ini_value(value: object) -> str:
@@ -104,7 +166,7 @@ def _ini_value(value: object) -> str:
 
 
 def digest_of_files(folder: Path) -> str:
-    """Changes whenever coverage.py might be told something else in ``folder``."""
+    """Changes whenever coverage.py might be configured otherwise in ``folder``."""
     digest = hashlib.sha256()
     for name in (*FILES, os.environ.get("COVERAGE_RCFILE") or FILES[0]):
         try:
@@ -120,7 +182,7 @@ def digest_of_files(folder: Path) -> str:
 def analysed_by() -> str:
     """Which covsync, coverage.py and Python analyse, and what else these depend on.
 
-    Told without loading coverage.py. Its plugins are not told.
+    Found without loading coverage.py. Its plugins are left out.
     """
     from importlib.machinery import PathFinder
 
@@ -136,27 +198,125 @@ def analysed_by() -> str:
 
 
 class Settings(NamedTuple):
-    """What a snapshot remembers of the settings in the working directory.
+    """The settings that a run of the tests goes by, as files hold them.
 
-    ``bearing`` are those that an analysis depends on, as one text; ``exclusions`` the regular
-    expressions for lines and branches to leave out; ``fail_under`` the floor, 0 for none.
+    ``bearing`` are those of coverage.py that bear on what is measured and reported, and pytest's,
+    as one text; ``digest`` is that of the files. ``fail_under`` is coverage.py's floor as its file
+    and the environment have it, "" for none.
     """
 
     bearing: str
-    exclusions: tuple[str, ...]
-    fail_under: Fraction
+    fail_under: str
+    digest: str
 
 
-def read() -> Settings:
-    """The settings in the working directory."""
-    from coverage import Coverage
+def names(depth: int) -> list[str]:
+    """The files that may set coverage.py or pytest, by their path from the project's folder.
 
-    configured = Coverage()
-    lists = (option(configured, name) for name in EXCLUDING)
-    return Settings(
-        json.dumps([option(configured, name) for name in BEARING], default=str),
-        tuple(str(each) for entries in lists if isinstance(entries, list) for each in entries),
-        floor(configured.get_option("report:fail_under") or 0),
+    pytest looks for its own in the folders above, too, of which there are ``depth`` in the
+    repository.
+    """
+    above = ["../" * level + name for level in range(depth + 1) for name in PYTEST_FILES]
+    return list(dict.fromkeys((*FILES, os.environ.get("COVERAGE_RCFILE") or FILES[0], *above)))
+
+
+def digest(read: Read, depth: int, bearing: str) -> str:
+    """Changes whenever ``settings_in`` might, where it once found the settings ``bearing``.
+
+    That is with the content of the files, and with the variables that the settings name.
+    """
+    found = hashlib.sha256()
+    for name in names(depth):
+        content = read(name) or b""
+        found.update(b"%d " % len(content) + content)
+    variables = [name for name, _ in json.loads(bearing)[1]]
+    found.update(os.fsencode(repr([os.environ.get(name, "") for name in variables])))
+    return found.hexdigest()
+
+
+def settings_in(read: Read, depth: int) -> Settings:
+    """The settings in the files that ``read`` gives by name; see ``names``."""
+    sections = chosen_sections(read)
+    fail_under = sections.get("report", {}).get("fail_under", "")
+    chosen = {
+        section: {key: value for key, value in values.items() if key not in NO_BEARING}
+        for section, values in sections.items()
+        if section not in REPORTS
+    }
+    bearing = {section: values for section, values in chosen.items() if values}
+    contents = [(name, read(name) or b"") for name in names(depth)]
+    variables = _variables(json.dumps([bearing, fail_under]).encode())
+    pytests = {name: _pytest_section(name, content) for name, content in contents}
+    used = {name: section for name, section in pytests.items() if section}
+    text = json.dumps([bearing, variables, used], sort_keys=True, default=str)
+    return Settings(text, _substituted(fail_under), digest(read, depth, text))
+
+
+def is_of_settings_alone(path: str) -> bool:
+    """Whether a file holds nothing but settings of coverage.py or pytest, by its name."""
+    mixed = ("pyproject.toml", "setup.cfg", "tox.ini")
+    return path.rpartition("/")[2] in {*FILES, *PYTEST_FILES}.difference(mixed)
+
+
+def may_be_set_in(path: str) -> bool:
+    """Whether a file may set coverage.py, pytest or covsync, by its name."""
+    named = os.environ.get("COVERAGE_RCFILE", "").rpartition("/")[2]
+    return path.rpartition("/")[2] in (*FILES, *PYTEST_FILES, YAML, named)
+
+
+def relevant(path: str, content: bytes) -> object:
+    """What a file sets for coverage.py, pytest and covsync, to be compared with another text."""
+    name = path.rpartition("/")[2]
+    try:
+        if name == "pyproject.toml":
+            tool = parsed_toml(content.decode(), Path(path)).get("tool", {})
+            return [tool.get(each) for each in ("coverage", "pytest", "covsync")]
+        if name in ("setup.cfg", "tox.ini"):
+            return _sections(name, content), _pytest_section(path, content)
+    except (CovsyncError, UnicodeDecodeError, AttributeError):
+        return content  # what cannot be read is compared as it is
+    return content
+
+
+def _variables(content: bytes) -> list[tuple[str, str]]:
+    """The variables of the environment that a file names, with their values."""
+    mentioned = sorted({os.fsdecode(each) for each in VARIABLE.findall(content)})
+    return [(each, os.environ.get(each, "")) for each in mentioned]
+
+
+def _substituted(text: str) -> str:
+    """The text with variables of the environment in it, as coverage.py has them."""
+
+    def value(found: re.Match[str]) -> str:
+        return "$" if found[0] == "$$" else os.environ.get(found[1] or found[3], found[2] or "")
+
+    return SUBSTITUTED.sub(value, text)
+
+
+def _pytest_section(path: str, content: bytes) -> dict[str, Any]:
+    """What a file sets for pytest, empty where it has no section for it."""
+    name = path.rpartition("/")[2]
+    if name not in PYTEST_FILES or b"pytest" not in content:
+        return {}
+    text = content.decode(errors="replace")
+    if name == "pyproject.toml":
+        found = parsed_toml(text, Path(path)).get("tool", {})
+        section = found.get("pytest", {}) if isinstance(found, dict) else {}
+    elif name.endswith(".toml"):
+        section = parsed_toml(text, Path(path)).get("pytest", {})
+    else:
+        section = _ini_sections(path, text).get("tool:pytest" if name == "setup.cfg" else "pytest")
+    return section if isinstance(section, dict) else {}
+
+
+def exclusions(configured: Coverage) -> tuple[tuple[str, ...], ...]:
+    """The regular expressions of lines to exclude, and those of branches that may be partial."""
+    branches = ("report:partial_branches", "report:partial_branches_always")
+    groups = (("report:exclude_lines",), branches)
+    lists = [[configured.get_option(name) for name in group] for group in groups]
+    return tuple(
+        tuple(str(each) for entries in group if isinstance(entries, list) for each in entries)
+        for group in lists
     )
 
 

@@ -3,36 +3,114 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from fractions import Fraction
 
-from covsync.model import FileReport, Finding, Report, Verdict, exact_decimal, shown_name
+from covsync.model import (
+    Difference,
+    Evidence,
+    FileReport,
+    Finding,
+    Report,
+    Verdict,
+    exact_decimal,
+    shown_name,
+)
 
-UNVERIFIED = "Unverified: `covsync run` or `covsync record` would tell which code the tests ran on."
-MEND_GLOB = "Mend the glob, or measure the files that it is meant for."
+BY_TIMES = ("file times", "record by file times")
+
+FIX_GLOB = "Correct the glob, or measure the files that it is meant for."
 SHOWN_FILES = 3
 SHOWN_ITEMS = 6
-SHOWN_STALE = 5
+SHOWN_DIFFERENCES = 5
+HAPPENED = {
+    "edited": "was edited after the tests ran",
+    "excluded": "is excluded from coverage otherwise than when the tests ran",
+    "added": "was added after the tests ran",
+    "deleted": "was loaded by the tests and is deleted",
+    "missing": "was loaded by the tests and is not in this commit",
+    "written": "was written after the coverage data",
+    "unstaged": "has changes that are not staged",
+    "elsewhere": "is another text in the work tree",
+    "uncommitted": "has changes that are not committed",
+    "settings": "changed after the tests ran",
+}
 
 
-def as_text(report: Report, verdict: Verdict, *, verified: bool) -> str:
+def as_text(report: Report, verdict: Verdict, evidence: Evidence, command: str) -> str:
     """One line where every floor held or none is set; else a line a finding, then what to do.
 
-    Where it is not ``verified`` that the data belongs to the code, the line says so.
+    ``command`` runs all tests.
     """
-    figure = f"coverage is {report.shown_total()}%" + ("" if verified else " (unverified)")
     lines = [_finding_line(report, finding) for finding in verdict.findings]
-    lines += [f"{glob}: fits no measured file (paths)" for glob in verdict.unmatched_globs]
+    lines += [
+        f"{shown_name(glob)}: matches no measured file (paths)" for glob in verdict.unmatched_globs
+    ]
     if lines:
-        lines.append(_what_to_do(verdict) if verdict.findings else MEND_GLOB)
-        return "\n".join(lines if verified else [*lines, UNVERIFIED])
+        lines += filter(None, [_reservations(evidence)])
+        if evidence.narrowed:
+            lines.append(
+                f"Run all tests: {command}. Only a part of them ran ({evidence.narrowed})."
+            )
+        else:
+            lines.append(_what_to_do(verdict) if verdict.findings else FIX_GLOB)
+        return "\n".join(lines)
+    figure = f"coverage is {_figure(report, evidence)}"
     if not verdict.held:
         return (
             f"covsync: {figure}; no floor is set, so nothing was enforced. Set one with "
             "fail_under in [tool.covsync] or in coverage.py's [report], or with --fail-under."
         )
     floors = "its floor" if verdict.held == 1 else f"all {verdict.held} floors"
-    return f"covsync: {figure}, {floors} held"
+    reservations = _reservations(evidence)
+    return f"covsync: {figure}, {floors} held" + (f"; {reservations}" if reservations else "")
+
+
+def _figure(report: Report, evidence: Evidence) -> str:
+    figure = f"{report.shown_total()}%"
+    if evidence.narrowed:
+        part = f"only a part of the tests ran: {evidence.narrowed}"
+        figure = f"{'at least ' if _is_bound(evidence) else ''}{figure} ({part})"
+    return f"{figure} by file times" if evidence.kind in BY_TIMES else figure
+
+
+def _is_bound(evidence: Evidence) -> bool:
+    """Whether all tests cover at least as much, as where only a part of them ran on the same."""
+    return bool(evidence.narrowed) and not evidence.differences
+
+
+def _reservations(evidence: Evidence) -> str:
+    """What the verdict stands on in spite of it, "" for nothing."""
+    found = ["the tests had failed"] if evidence.failed else []
+    if evidence.differences:
+        count = len(evidence.differences)
+        found.append(
+            f"{count} {'file differs' if count == 1 else 'files differ'} from what the tests ran on"
+        )
+    return "; ".join(found)
+
+
+def basis(evidence: Evidence, now: int) -> str:
+    """What stands behind a verdict: when the tests ran, and on how many files."""
+    files = f"{evidence.files} {'file' if evidence.files == 1 else 'files'}"
+    ago = _ago(now - evidence.recorded_at)
+    return {
+        "record": f"judged by the run of the tests {ago}, which loaded or measured {files}",
+        "record by file times": f"judged by the coverage data recorded {ago}: {files}, older than "
+        "the data by their times",
+        "file times": f"judged by the coverage data written {ago}, which is not recorded: {files}, "
+        "older than the data by their times",
+        "commit": f"judged by the coverage data written {ago}, taken as measured on this commit: "
+        f"{files}",
+    }[evidence.kind]
+
+
+def _ago(seconds: int) -> str:
+    for unit, size in (("day", 86400), ("hour", 3600), ("minute", 60)):
+        count = seconds // size
+        if count > 0:
+            return f"{count} {unit}{'s' if count > 1 else ''} ago"
+    return "less than a minute ago"
 
 
 def _finding_line(report: Report, finding: Finding) -> str:
@@ -66,31 +144,27 @@ def _what_to_do(verdict: Verdict) -> str:
     return f"Cover at least {count}{where}, run the tests under coverage.py, then try again."
 
 
-def stale_text(unmeasured: Mapping[str, tuple[int, ...]], command: str) -> tuple[str, str]:
-    """What no test has seen, and the one command that mends it."""
-    told = [f"{shown_name(path)} {_ranges(lines)}" for path, lines in sorted(unmeasured.items())]
-    shown = "; ".join(told[:SHOWN_STALE])
-    if len(told) > SHOWN_STALE:
-        shown += f"; and {len(told) - SHOWN_STALE} more files"
-    return f"no test has run on this since it changed: {shown}", f"Run the tests again: {command}"
+def differences_text(differences: Sequence[Difference]) -> str:
+    """How the commit differs from what the tests ran on, at most a few files, on one line."""
+    lines = [
+        f"{shown_name(each.path)}{f':{each.line}' if each.line else ''} {HAPPENED[each.what]}"
+        for each in differences[:SHOWN_DIFFERENCES]
+    ]
+    if len(differences) > SHOWN_DIFFERENCES:
+        count = len(differences) - SHOWN_DIFFERENCES
+        lines.append(f"and {count} more {'file' if count == 1 else 'files'}")
+    return "; ".join(lines)
 
 
-def _ranges(lines: Sequence[int]) -> str:
-    """Sorted line numbers with those that follow each other joined: ``3, 5-7``."""
-    runs: list[list[int]] = []
-    for line in lines:
-        if runs and line == runs[-1][1] + 1:
-            runs[-1][1] = line
-        else:
-            runs.append([line, line])
-    return ", ".join(f"{a}" if a == b else f"{a}-{b}" for a, b in runs)
-
-
-def as_json(report: Report, verdict: Verdict, exit_code: int, *, verified: bool) -> str:
+def as_json(report: Report, verdict: Verdict, exit_code: int, evidence: Evidence) -> str:
     """The same for programs. Counts are exact; percentages are the nearest floats."""
     document = {
         "exit_code": exit_code,
-        "verified": verified,
+        "judged": True,
+        "evidence": evidence.kind,
+        "lower_bound": _is_bound(evidence),
+        "tests_failed": evidence.failed,
+        "differences": [each._asdict() for each in evidence.differences],
         "percent_covered": float(report.totals.percent_covered),
         "percent_covered_display": report.shown_total(),
         "covered": report.totals.covered,
@@ -102,8 +176,13 @@ def as_json(report: Report, verdict: Verdict, exit_code: int, *, verified: bool)
     return json.dumps(document, indent=2)
 
 
+def not_judged_json(reason: str) -> str:
+    """What a program reads where a commit was not judged."""
+    return json.dumps({"exit_code": 0, "judged": False, "reason": reason}, indent=2)
+
+
 def error_json(message: str, fix: str, exit_code: int) -> str:
-    """What a program is told where nothing could be judged."""
+    """What a program reads where nothing could be judged."""
     return json.dumps({"exit_code": exit_code, "error": message, "fix": fix}, indent=2)
 
 

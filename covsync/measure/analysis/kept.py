@@ -1,8 +1,8 @@
 """Results of analyses, kept under git's own folder while nothing they depend on has changed.
 
-One SQLite file beside the snapshots', never in the work tree. Its name holds the schema's version.
-A result is found by its key alone, a digest of everything that can change it; so whatever is wrong
-with the file (gone, damaged, locked, read-only), an analysis more is all it costs.
+One SQLite file beside the store of records, never in the work tree; its name holds the schema's
+version. A result is found by its key alone, a digest of everything that can change it; so whatever
+is wrong with the file (gone, damaged, locked, read-only), an analysis more is all it costs.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ from covsync import __version__
 from covsync.measure.analysis.texts import State, Text, read, state_of
 from covsync.measure.measured_data import digests
 from covsync.measure.paths import shown_path
-from covsync.measure.settings import chosen_sections, digest_of_files, option
+from covsync.measure.settings import chosen_sections, digest_of_files, disk_reader, option
 from covsync.model import WorkTree
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ def _base(reporter: Coverage) -> bytes:
         return b""
     sections = {
         section: {key: value for key, value in values.items() if key not in WITHOUT_BEARING}
-        for section, values in chosen_sections().items()
+        for section, values in chosen_sections(disk_reader(Path())).items()
     }
     told = (
         *(__version__, versions(), sorted(sections.items()), code, _style_sheet(reporter)),

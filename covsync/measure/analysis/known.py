@@ -1,7 +1,7 @@
 """What coverage.py was asked before, to be known again without loading it.
 
 The newest report holds while the data, the settings' files, the versions and all texts are what
-they were; the settings while their files and the versions are.
+they were.
 """
 
 from __future__ import annotations
@@ -17,10 +17,9 @@ from covsync.measure import settings
 from covsync.measure.analysis.kept import Kept
 from covsync.measure.analysis.texts import Text
 from covsync.measure.data_file import digest
-from covsync.measure.settings import Settings
 from covsync.model import ReportStyle, Totals
 
-REPORT, SETTINGS, NEWEST = "report", "settings", b"newest"
+REPORT, NEWEST = "report", b"newest"
 
 
 class MadeOf(NamedTuple):
@@ -96,17 +95,3 @@ def save(kept: Kept, known: Known) -> None:
     floor = None if known.fail_under is None else str(known.fail_under)
     told = {**known._asdict(), "fail_under": floor}
     kept.save(REPORT, [NEWEST], {NEWEST: json.dumps(told).encode()})
-
-
-def settings_of(kept: Kept, folder: Path) -> Settings:
-    """The settings in ``folder``, which is the working directory."""
-    key = repr((settings.digest_of_files(folder), settings.analysed_by())).encode()
-    content = kept.load(SETTINGS, [key]).get(key)
-    try:
-        bearing, exclusions, fail_under = json.loads(content or b"null")
-        return Settings(bearing, tuple(exclusions), Fraction(fail_under))
-    except (ValueError, TypeError):
-        now = settings.read()
-    told = (now.bearing, now.exclusions, str(now.fail_under))
-    kept.save(SETTINGS, [key], {key: json.dumps(told).encode()})
-    return now

@@ -1,0 +1,362 @@
+"""What the gate judges: a record held against the index, or else the coverage data as it is."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from fractions import Fraction
+from functools import cache, partial
+from pathlib import Path
+from typing import NamedTuple, TypeVar
+
+from covsync.commands import project as projects
+from covsync.commands.clock import Clock
+from covsync.commands.commit import SETTINGS, TESTS, Commit
+from covsync.commands.project import Project
+from covsync.config import floor
+from covsync.console import Console
+from covsync.errors import CovsyncError, NothingToJudgeError
+from covsync.gate.index_report import IndexReport, changed, index_report
+from covsync.git import index
+from covsync.measure import record_store, scope, settings
+from covsync.measure.analysis import known
+from covsync.measure.analysis.kept import Kept
+from covsync.measure.analysis.known import Known, MadeOf
+from covsync.measure.data_file import digest
+from covsync.measure.measurement import measured_files
+from covsync.measure.record_store import DamagedError, Stored
+from covsync.model import (
+    Difference,
+    Evidence,
+    FileReport,
+    Lines,
+    Record,
+    Report,
+    ReportStyle,
+    Scope,
+    Totals,
+)
+
+Outcome = TypeVar("Outcome")
+SCOPE_OF_COVERAGE = Scope._fields.index("tests")  # the runner's part follows
+
+
+class CurrentReport(NamedTuple):
+    """A report to judge, and why it is taken to be of the code that is judged.
+
+    ``files`` are the reports by path from the repository's top level. ``fail_under`` is
+    coverage.py's own floor. ``command`` would measure anew.
+    """
+
+    report: Report
+    files: Mapping[str, FileReport]
+    fail_under: Fraction | None
+    evidence: Evidence
+    command: str
+
+
+def with_current_report(
+    console: Console, clock: Clock, commit: Commit, judge: Callable[[CurrentReport], Outcome]
+) -> Outcome:
+    """What ``judge`` makes of the report on the index, or on the commit that is pushed.
+
+    It may be asked once more where the store turns out to be damaged. Raises ``NoDataError`` and
+    ``NothingToJudgeError`` where there is nothing to judge by.
+    """
+    project = commit.project
+    place = project.repository.own_folder
+    with record_store.opened(place, project.coverage_path) as stored:
+        try:
+            current = _of_records(commit, stored)
+            clock.lap("record")
+            if current is not None:
+                console.detail(f"judged by the record in {place / record_store.NAME}")
+                return judge(current)
+        except DamagedError as error:
+            console.detail(f"{place / record_store.NAME} is damaged and set aside: {error}")
+    for other in record_store.newer_of_other_versions(place):
+        console.note(
+            f"{other} holds a newer record, of a covsync of another version: this one reads "
+            f"{record_store.NAME}. Let the hook's `rev` and the project's environment be the same "
+            "covsync."
+        )
+    return judge(_of_data(console, clock, commit))
+
+
+class Compared(NamedTuple):
+    """A record, and what it says of the commit."""
+
+    record: Record
+    found: IndexReport
+    fail_under: Fraction | None
+    settings_differ: bool
+
+    @property
+    def differences(self) -> tuple[Difference, ...]:
+        """How the commit differs from what the tests ran on, settings first."""
+        changed_settings = [Difference(SETTINGS, 0, "settings")] if self.settings_differ else []
+        return (*changed_settings, *self.found.differences)
+
+
+def _of_records(commit: Commit, stored: Stored) -> CurrentReport | None:
+    """The report by a record that is of this very commit.
+
+    ``None`` where there is none, and the data is of another run. Raises ``NothingToJudgeError``
+    where the data is recorded or refused, and of another text than the commit.
+    """
+    compared: list[Compared] = []
+    for record in _asked_for(commit, stored):
+        each = compare(commit, record)
+        if each.differences:
+            compared.append(each)
+        elif _is_of_newest_scope(record, compared):
+            _refuse_left_out(commit, each, stored)
+            return _current(each, _command(each.record, stored))
+    return _of_other_text(commit, stored, compared)
+
+
+def _asked_for(commit: Commit, stored: Stored) -> Iterator[Record]:
+    """The records of the data file that the configuration names, or else of coverage.py's own."""
+    data_file = commit.project.config.data_file
+    for record in stored.records():
+        if data_file is None and record.named:
+            continue
+        if data_file is None or record.data_file == os.fspath(data_file.absolute()):
+            yield record
+
+
+def _of_other_text(
+    commit: Commit, stored: Stored, compared: Sequence[Compared]
+) -> CurrentReport | None:
+    """The report by the record of the data, where ``stale`` allows what differs."""
+    config, refusal = commit.project.config, stored.refusal()
+    if not compared and not refusal:
+        return None
+    named = config.data_file or (Path(compared[0].record.data_file) if compared else None)
+    present = digest(named or settings.data_file())
+    if refusal and refusal.data_digest == present:
+        if config.stale == "fail":
+            raise NothingToJudgeError(refusal.message, refusal.fix)
+        return None
+    found = next((each for each in compared if present in ("", each.record.data_digest)), None)
+    if found is None:
+        return None
+    command = _command(found.record, stored)
+    if config.stale == "fail":
+        from covsync.commands.stale import stale
+
+        raise stale(commit, found.differences, command, record=found.record)
+    return _current(found, command)
+
+
+def _is_of_newest_scope(record: Record, newer: Iterable[Compared]) -> bool:
+    """Whether a run with the same settings did not measure other files since.
+
+    coverage.py's ``source`` may be given on the command line, as in ``pytest --cov=package``.
+    """
+    wider = (each.record for each in newer if each.record.settings == record.settings)
+    newest = next((each for each in wider if not each.narrowed), record)
+    return newest.scope[:SCOPE_OF_COVERAGE] == record.scope[:SCOPE_OF_COVERAGE]
+
+
+def compare(commit: Commit, record: Record) -> Compared:
+    """What a record says of the commit, and how that differs from what the tests ran on."""
+    edited = changed(record, commit.objects)
+    wanted = [commit.objects[path] for path in edited]
+    wanted += [file.name for path in edited for file in [record.files[path]] if not file.own_text]
+    repository = commit.project.repository
+    found = index_report(
+        record,
+        commit.objects,
+        index.read_blobs(repository, wanted) if wanted else {},
+        new=commit.new_files(record),
+        deleted=commit.deleted if record.files.keys() - commit.objects.keys() else (),
+        shown=commit.project.names(record.files),
+    )
+    fail_under, settings_differ = record.fail_under, False
+    if (
+        settings.digest(commit.read, commit.project.depth, record.settings)
+        != record.settings_digest
+    ):
+        settings_differ = commit.settings.bearing != record.settings
+        if commit.settings.fail_under != record.configured_fail_under:
+            fail_under = _floor(commit.settings.fail_under)
+    return Compared(record, found, fail_under, settings_differ)
+
+
+def _floor(text: str) -> Fraction | None:
+    """coverage.py's ``fail_under`` as its file has it. Raises ``CovsyncError``."""
+    try:
+        return floor(text or 0) or None
+    except ValueError as error:
+        raise CovsyncError(
+            f"coverage.py's [report] fail_under is {text}", f"Set it to {error}."
+        ) from None
+
+
+def _current(compared: Compared, command: str) -> CurrentReport:
+    record, found = compared.record, compared.found
+    if not found.files:
+        raise NothingToJudgeError(
+            "no file that was measured is in this commit",
+            f"Stage what the tests measure, or run them again: {command}",
+        )
+    evidence = Evidence(
+        kind="record by file times" if record.by_times else "record",
+        recorded_at=record.recorded_at,
+        files=len(record.files),
+        narrowed=record.narrowed,
+        failed=record.failed,
+        differences=compared.differences,
+    )
+    return CurrentReport(found.report, found.files, compared.fail_under, evidence, command)
+
+
+def _refuse_left_out(commit: Commit, compared: Compared, stored: Stored) -> None:
+    """A part of the tests says nothing of a file that only the others run.
+
+    Raises ``NothingToJudgeError`` for one that was measured before. Without ``source`` also for one
+    that the commit changes, and where no run of all tests is stored, for any that there is.
+    """
+    record, project = compared.record, commit.project
+    if not record.narrowed:
+        return
+    records = list(stored.records())
+    before = {
+        path for each in records for path, file in each.files.items() if file.totals is not None
+    }
+    if not (record.scope.source_dirs or record.scope.source_pkgs):
+        before |= {path for parent in commit.changes for path in parent}
+        if all(each.narrowed for each in records):
+            before |= commit.listing.files.keys()
+    tree = project.tree_of(frozenset())
+    left_out = [
+        path
+        for path in sorted(before)
+        if path in commit.listing.files
+        and scope.is_python(path)
+        and project.holds(path)
+        and (path not in record.files or record.files[path].totals is None)
+        and not scope.is_omitted(path, record.scope, tree)
+    ]
+    if left_out:
+        raise NothingToJudgeError(
+            f"only a part of the tests ran ({record.narrowed}), which does not measure "
+            f"{project.shown(left_out[0])}",
+            f"Run all tests: {_whole_command(stored)}",
+        )
+
+
+def _command(record: Record, stored: Stored) -> str:
+    """What runs the tests of a record anew: all of them, where it is of a part."""
+    return _whole_command(stored) if record.narrowed else record.command or TESTS
+
+
+def _whole_command(stored: Stored) -> str:
+    """What ran all tests before, or else usually does."""
+    return next((each.command for each in stored.records() if not each.narrowed), "") or TESTS
+
+
+def _of_data(console: Console, clock: Clock, commit: Commit) -> CurrentReport:
+    """What coverage.py makes of the data and the work tree, or made of the same before."""
+    from covsync.commands.file_times import evidence_of_data
+
+    project, kept = commit.project, commit.project.kept()
+    data_file = project.config.data_file
+    found = known.load(kept)
+    if found and found.still_holds(data_file, project.folder, project.repository.top):
+        console.detail(f"coverage data: {found.data_file}, as analysed before")
+        evidence = evidence_of_data(console, commit, found.totals, Path(found.data_file))
+        clock.lap("known report")
+        return _of_known(console, clock, commit, kept, found, evidence)
+    current = _of_analysis(console, commit, kept)
+    clock.lap("analysis")
+    return current
+
+
+def _of_known(
+    console: Console, clock: Clock, commit: Commit, kept: Kept, found: Known, evidence: Evidence
+) -> CurrentReport:
+    """What coverage.py once made of data and work tree; it is asked again if lines are wanted."""
+
+    @cache
+    def analysed() -> CurrentReport:
+        clock.lap("judging")
+        data = _of_analysis(console, commit, kept)
+        clock.lap("analysis, for the lines")
+        return data
+
+    def lines(path: str) -> Lines:
+        return analysed().files[path].lines
+
+    names = commit.project.names(found.totals)
+    files = {
+        path: FileReport(names[path], totals, partial(lines, path))
+        for path, totals in found.totals.items()
+    }
+    return _report(commit, files, found.has_branches, found.style, found.fail_under, evidence)
+
+
+def _of_analysis(console: Console, commit: Commit, kept: Kept) -> CurrentReport:
+    from covsync.commands.file_times import evidence_of_data
+    from covsync.measure.copies import installed_copies, refuse_other_copies
+    from covsync.measure.opened import opened
+
+    project = commit.project
+    config, folder, tree = project.config, project.folder, project.work_tree()
+    with opened(config.data_file, tree, kept, eager=True) as found:
+        evidence = evidence_of_data(console, commit, found.paths(), found.data_file)
+        refuse_other_copies(installed_copies(found.paths(), tree), found.scratch, tree)
+        measurement = found.measurement()
+        projects.show_source(console, measurement)
+        report, fail_under = measurement.report, measurement.fail_under
+        files = measured_files(measurement)
+        made_of = MadeOf.now(measurement.data_file, folder)
+        if found.is_repeatable(report):
+            known.save(
+                kept,
+                Known(
+                    named=known.named(config.data_file),
+                    data_file=os.fspath(measurement.data_file),
+                    made_of=made_of,
+                    has_branches=report.has_branches,
+                    style=report.style,
+                    fail_under=fail_under,
+                    texts=found.texts(),
+                    totals={path: file.totals for path, file in files.items()},
+                ),
+            )
+    for note in kept.notes:
+        console.detail(note)
+    return _report(commit, files, report.has_branches, report.style, fail_under, evidence)
+
+
+def _report(
+    commit: Commit,
+    files: Mapping[str, FileReport],
+    has_branches: bool,  # noqa: FBT001 - a fact among others
+    style: ReportStyle,
+    fail_under: Fraction | None,
+    evidence: Evidence,
+) -> CurrentReport:
+    """The report on those of the measured files that the commit has."""
+    there = {path: file for path, file in files.items() if path in commit.listing.files}
+    if not there:
+        raise NothingToJudgeError(
+            "no file that was measured is in this commit", f"Run the tests again: {TESTS}"
+        )
+    totals = Totals.together(file.totals for file in there.values())
+    shown = tuple(sorted(there.values(), key=lambda file: file.path))
+    report = Report(shown, totals, has_branches, style)
+    return CurrentReport(report, there, fail_under, evidence, TESTS)
+
+
+def recorded_paths(project: Project) -> frozenset[str]:
+    """The paths of what the newest recorded run of the tests loaded or measured."""
+    with (
+        contextlib.suppress(DamagedError),
+        record_store.opened(project.repository.own_folder, project.coverage_path) as stored,
+    ):
+        return next((frozenset(each.files) for each in stored.records()), frozenset())
+    return frozenset()

@@ -1,0 +1,79 @@
+"""The files that a record is of: what the tests loaded or measured, and its objects in git."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+from covsync.commands.project import Project
+from covsync.errors import NothingToJudgeError
+from covsync.git import index
+from covsync.measure.loaded import Loaded
+from covsync.measure.scope import is_test
+
+AGAIN = "Run the tests again, best by `covsync run`."
+
+
+class RecordedFiles(NamedTuple):
+    """Object names by path from the top level, and the ``texts`` that git does not have."""
+
+    names: Mapping[str, str]
+    texts: Mapping[str, bytes]
+
+
+def committed_paths(
+    project: Project, paths: Iterable[str], present: Iterable[str], tests: Iterable[str]
+) -> set[str]:
+    """Those of the paths that were loaded or measured which the commit must have.
+
+    Of what git ignores only tests and ``conftest.py`` count: the rest is environment. A file that
+    is gone and that git does not track was made and removed by the tests. Raises
+    ``NothingToJudgeError`` where one that git tracks was deleted.
+    """
+    repository, patterns = project.repository, tuple(tests)
+    found = set(paths)
+    ignored = index.ignored(repository, found.difference(present))
+    found -= {path for path in ignored if not is_test(path, patterns)}
+    gone = {path for path in found if not (repository.top / path).is_file()}
+    deleted = gone & repository.tracked() if gone else set()
+    if deleted:
+        raise NothingToJudgeError(f"{min(deleted)} was deleted while the tests ran", AGAIN)
+    return found - gone
+
+
+def recorded_files(project: Project, paths: Iterable[str], ran: Loaded) -> RecordedFiles:
+    """The objects of the files at ``paths`` as they lie in the work tree.
+
+    A file of a submodule stands for the submodule, which has the name of its commit. Raises
+    ``NothingToJudgeError`` for a file that does not hold what the tests loaded.
+    """
+    repository = project.repository
+    submodules = index.listing(repository).submodules
+    within = {path: _submodule_of(path, submodules) for path in paths}
+    own = sorted(path for path, submodule in within.items() if submodule is None)
+    _refuse_edited(project, own, ran)
+    names = dict(index.blob_ids(repository, own))
+    stored = index.stored(repository, names.values())
+    texts = {
+        path: (repository.top / path).read_bytes() for path in own if names[path] not in stored
+    }
+    for submodule in sorted(filter(None, set(within.values()))):
+        names[submodule] = index.submodule_state(repository, submodule)
+    for path in ran.named:
+        names.update(index.links_on_the_way(repository, path))
+    return RecordedFiles(names, texts)
+
+
+def _submodule_of(path: str, submodules: Iterable[str]) -> str | None:
+    return next((each for each in submodules if path.startswith(f"{each}/")), None)
+
+
+def _refuse_edited(project: Project, paths: Iterable[str], ran: Loaded) -> None:
+    for path in paths:
+        digest = ran.digests.get(path)
+        content = (project.repository.top / path).read_bytes() if digest else b""
+        if digest and hashlib.sha256(content).hexdigest() != digest:
+            raise NothingToJudgeError(
+                f"{project.shown(path)} was edited while the tests ran", AGAIN
+            )

@@ -1,1 +1,0 @@
-"""What was measured, tied to the texts that the tests ran on."""
