@@ -161,7 +161,7 @@ def _growth(results: Sequence[Result]) -> list[str]:
         )
         lines.append(
             f"- cost of growth, {one.name} to {two.name}: cold {cold * 1000:.1f} ms per 1,000 "
-            f"statements; warm {warm * 1e6:.0f} µs per file by the snapshot, "
-            f"{stored * 1e6:.0f} µs by the store"
+            f"statements; warm {warm * 1e6:.0f} µs per file by the record, "
+            f"{stored * 1e6:.0f} µs by file times"
         )
     return lines

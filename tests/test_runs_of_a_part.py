@@ -137,6 +137,6 @@ def test_a_configuration_file_that_the_command_line_names_counts(project: Checko
     project.write({"cov.ini": settings.replace("omit = pkg/b.py\n", "")})
     project.stage()
     ended = check(project)
-    assert (ended.status, "cov.ini:1 was edited after the tests ran" in ended.err) == (3, True), (
+    assert (ended.status, "cov.ini:2 was edited after the tests ran" in ended.err) == (3, True), (
         ended
     )

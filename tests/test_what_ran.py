@@ -658,7 +658,11 @@ def test_a_submodule_counts_by_its_commit(project: Checkout, tmp_path: Path) -> 
     project.write({"shapes.py": SHAPES + "\n\nUNIT = 1\n"})
     project.git("add", "shapes.py")
     run_tests(project)
-    is_not_what_ran(project, "vendor was edited after the tests ran", "Stage it: git add vendor")
+    is_not_what_ran(
+        project,
+        "vendor was edited after the tests ran",
+        "Commit or discard the changes in vendor, then git add vendor and run the tests again: ",
+    )
 
 
 @pytest.mark.skipif(sys.version_info < (3, 12), reason="its syntax needs Python 3.12")

@@ -52,7 +52,9 @@ class Project(NamedTuple):
 
     def holds(self, path: str) -> bool:
         """Whether a path from the repository's top level lies in the project's folder."""
-        return path.startswith(os.path.join(self.coverage_path, "").removeprefix("./"))
+        top = os.fspath(self.repository.top)
+        inside = os.fspath(self.folder)[len(top) :].lstrip("/")  # asked of thousands of paths
+        return not inside or path.startswith(f"{inside}/")
 
     def work_tree(self) -> WorkTree:
         """The project on disk, with what git tracks in its repository."""

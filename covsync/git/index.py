@@ -86,10 +86,12 @@ def _intended_to_add(repository: Repository) -> frozenset[str]:
     """The paths that ``git add -N`` named; only an index of version 3 or later can have any."""
     index = os.environ.get("GIT_INDEX_FILE") or repository.git_dir / "index"
     try:
-        content = (repository.top / index).read_bytes()
+        with (repository.top / index).open("rb") as stream:
+            version = stream.read(8)[4:]
     except FileNotFoundError:
         return frozenset()
-    if content[4:8] == b"\0\0\0\2" and b"link" not in content:  # the extension of a split index
+    is_split = any(repository.git_dir.glob("sharedindex.*"))
+    if version == b"\0\0\0\2" and not is_split:
         return frozenset()
     answer = _must(ask(repository.top, "diff-files", *RAW, "--diff-filter=A"))
     return frozenset(answer.names()[1::2])
