@@ -36,7 +36,8 @@ def loose_pages(reporter: Coverage, names: Mapping[str, str], scratch: Path) -> 
     rows = tables[FILES]
     links = [row.link for row in rows]
     by_path = {path: name for name, path in names.items()}
-    if sorted(row.path() for row in rows) != sorted(by_path) or len(set(links)) != len(links):
+    paths = [next(filter(by_path.__contains__, row.paths()), "") for row in rows]
+    if sorted(paths) != sorted(by_path) or len(set(links)) != len(links):
         raise UnknownFormError
     pages = {}
     for at, row in enumerate(rows):
@@ -46,7 +47,7 @@ def loose_pages(reporter: Coverage, names: Mapping[str, str], scratch: Path) -> 
             name: [each.text for each in table if each.link == row.link]
             for name, table in tables.items()
         }
-        pages[by_path[row.path()]] = packed(f"{json.dumps(own)}\n{page}")
+        pages[by_path[paths[at]]] = packed(f"{json.dumps(own)}\n{page}")
     for path in folder.iterdir():
         path.unlink()
     return pages

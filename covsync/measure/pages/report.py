@@ -99,8 +99,9 @@ class _Parts:
         files = [row for path in paths for row in self.rows[path][FILES]]
         if len(files) != len(paths):
             raise UnknownFormError
-        shown = [row.path() for row in reported(files, skipping)]
         links = [row.link for row in reported(files, skipping)]
+        by_link = {row.link: path for row, path in zip(files, paths, strict=True)}
+        shown = [by_link[link] for link in links]
         pages = {}
         for at, path in enumerate(shown):
             page, _ = html_of(self.packed[path])

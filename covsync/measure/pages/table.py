@@ -59,12 +59,13 @@ class Row(NamedTuple):
             raise UnknownFormError
         return cls(text, link[1], figures)
 
-    def path(self) -> str:
-        """The file's path that the row shows."""
+    def paths(self) -> tuple[str, str]:
+        """What the path of the row's file may be: some versions of coverage.py escape it twice."""
         link = LINK.search(self.text)
         assert link is not None  # noqa: S101 - of() saw to it
         shown = html.unescape(re.sub("<[^>]*>", "", link[2]))
-        return shown.replace(f"{THIN_SPACE}/{THIN_SPACE}", "/")  # as some versions show it
+        shown = shown.replace(f"{THIN_SPACE}/{THIN_SPACE}", "/")  # as some versions show it
+        return shown, html.unescape(shown)
 
     def is_covered(self) -> bool:
         """Whether no line and no branch is missing, as coverage.py's skip_covered has it."""
