@@ -11,7 +11,7 @@ import nox
 PYTHONS = ("3.10", "3.11", "3.12", "3.13", "3.14")
 # What pyproject.toml declares as the least, so that the declaration stays true.
 LOWEST = (
-    "coverage==7.6.0",
+    "coverage==7.13.5",
     "GitPython==3.1.62",
     "pathspec==0.12.0",
     "PyYAML==6.0.1",

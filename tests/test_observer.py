@@ -12,7 +12,7 @@ import pytest
 from conftest import Checkout, run
 
 from covsync import observer
-from covsync.measure import notes, settings
+from covsync.measure import notes
 from covsync.measure.notes import Session
 
 SETTINGS = """\
@@ -22,10 +22,6 @@ parallel = true
 concurrency = multiprocessing,thread
 """
 SQUARE = "def square(number):\n    return number * number\n"
-
-pytestmark = pytest.mark.skipif(
-    settings.version() < (7, 13), reason="an older coverage.py starts in no process by itself"
-)
 
 
 class Observed:

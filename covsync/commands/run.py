@@ -25,9 +25,6 @@ from covsync.measure.narrowing import Narrowed, PytestWords
 from covsync.temporary import temporary_folder
 
 KILLED = 128
-# By which coverage.py begins in a process that Python starts; its own .pth file came with 7.13.
-PTH_SINCE = (7, 13)
-STARTS_COVERAGE = "import coverage\n\ncoverage.process_startup()\n"
 # How long to wait for processes that outlive the program, such as multiprocessing's fork server.
 STRAGGLERS_SECONDS = 5.0
 POLL_SECONDS = 0.01
@@ -202,9 +199,7 @@ def _measure(
     scratch.data.parent.mkdir()
     rcfile = scratch.folder / "coveragerc"
     run_settings.write_for_all_processes(rcfile)
-    starter = _starter(scratch.folder)
-    paths = [os.fspath(starter)] if starter else []
-    paths += [environ["PYTHONPATH"]] if environ.get("PYTHONPATH") else []
+    paths = [environ["PYTHONPATH"]] if environ.get("PYTHONPATH") else []
     paths += [os.fspath(_copy_of_observer(scratch.folder))]
     measuring = {
         observer.RUN: os.fspath(scratch.lock),
@@ -268,16 +263,6 @@ def _copy_of_observer(scratch: Path) -> Path:
     folder = scratch / "observer"
     (folder / "covsync").mkdir(parents=True)
     shutil.copyfile(observer.__file__, folder / "covsync" / "observer.py")
-    return folder
-
-
-def _starter(scratch: Path) -> Path | None:
-    """A folder for PYTHONPATH by which an old coverage.py begins in every process."""
-    if settings.version() >= PTH_SINCE:
-        return None
-    folder = scratch / "starter"
-    folder.mkdir()
-    (folder / "sitecustomize.py").write_text(STARTS_COVERAGE)
     return folder
 
 

@@ -45,8 +45,7 @@ def placed(loaded: Coverage, path: Path, tree: WorkTree, scratch: Path) -> Cover
     moved = CoverageData(basename=os.fspath(scratch / "moved"))
     moved.update(data, map_path=lambda name: stands_for.get(name, name))
     moved.write()
-    if hasattr(moved, "close"):  # coverage.py 7.10.3 has it
-        moved.close()
+    moved.close()
     reporter = Coverage(data_file=os.fspath(scratch / "moved"))
     reporter.load()
     return reporter

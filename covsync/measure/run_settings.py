@@ -9,9 +9,7 @@ import tempfile
 from pathlib import Path
 
 from covsync import observer
-from covsync.measure.settings import chosen_sections, disk_reader, version
-
-PATCHES_SINCE = (7, 10)
+from covsync.measure.settings import chosen_sections, disk_reader
 
 
 def write_for_all_processes(target: Path) -> None:
@@ -38,10 +36,7 @@ def write_for_all_processes(target: Path) -> None:
     if not Path(observer.__file__).is_relative_to(here):
         foreign.append(observer.__file__)
     run["omit"] = "\n".join(filter(None, [run.get("omit", ""), *foreign]))
-    if version() >= PATCHES_SINCE:
-        run["patch"] = ",".join(
-            sorted({*re.split(r"[,\s]+", run.get("patch", "")), "_exit"} - {""})
-        )
+    run["patch"] = ",".join(sorted({*re.split(r"[,\s]+", run.get("patch", "")), "_exit"} - {""}))
     parser = configparser.ConfigParser(interpolation=None)
     parser.read_dict(sections)
     with target.open("w", encoding="utf-8") as stream:

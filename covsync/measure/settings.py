@@ -42,14 +42,6 @@ REPORTS = ("html", "xml", "json", "lcov")
 Read = Callable[[str], bytes | None]
 
 
-def version() -> tuple[int, ...]:
-    """The installed coverage.py's version, without loading it."""
-    import importlib.metadata
-
-    numbers = re.match(r"\d+(\.\d+)*", importlib.metadata.version("coverage"))
-    return tuple(int(part) for part in numbers[0].split(".")) if numbers else ()
-
-
 def data_file() -> Path:
     """Where coverage.py keeps its data, as seen from the working directory."""
     from coverage import Coverage
