@@ -17,7 +17,7 @@ BY_TIMES = ("file times", "record by file times")
 IS_OBSERVED = importlib.util.find_spec("covsync.observer") is not None
 STORED = 6  # the last runs, among which one of all tests is surely in the store
 STASH = "git stash --keep-index --include-untracked"
-STAGE = re.compile(r"Stage it: (git add .+)\. Or run")
+STAGE = re.compile(r"Stage it: (git add .+?)(?:, and run all tests: (.+?))?\. Or run")
 RUN = re.compile(
     r"(?:[Rr]un the tests again|[Rr]un all tests|run them again): (covsync .+|cov.+|p.+)"
 )
@@ -115,6 +115,8 @@ class JudgedHistory(History):
         if stage and step.follow == 1:
             self._note(stage[1])
             assert self.git(*stage[1].split()[1:]).status == 0
+            if stage[2]:
+                self.run(stage[2])
         else:
             command = self._command_in(fix)
             if STASH in fix:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from histories import Commit, Edit, Move, Run, Stage, Write
+from histories import Commit, Configure, Edit, Move, Run, Stage, Write
 from judged_history import JudgedHistory
 
 COMMIT = Commit("git commit -qm Change", "none", 0)
@@ -65,4 +65,21 @@ def test_where_a_part_of_the_tests_ran_all_of_them_are_asked_for(tmp_path: Path)
     history.do([Run("covsync run -m pytest"), Run("covsync run -m pytest tests/test_flow.py")])
     history.do([Edit("change_number", "tools.py", 0), Stage("all", 0)])
     history.do([FOLLOWED._replace(floor="below")])
+    assert history.judged == ["3", "record"]
+
+
+def test_a_run_of_all_tests_by_unittest_need_not_load_pytests_conftest(tmp_path: Path) -> None:
+    history = JudgedHistory(tmp_path, "here")
+    edit = Edit("remove_statement", "tests/test_more.py", 377)
+    runs = Run("coverage run -m pytest"), Run("covsync run -m unittest discover -s tests")
+    history.do([runs[0], edit, runs[1], Stage("all", 0), COMMIT._replace(floor="above")])
+    assert history.judged == ["record"]
+
+
+def test_what_a_part_of_the_tests_ran_on_is_not_just_to_be_staged(tmp_path: Path) -> None:
+    history = JudgedHistory(tmp_path, "lines")
+    history.do([Configure("all", exclusions=True, floor="99.5")])
+    history.do([Edit("remove_statement", "pkg/unused.py", 214)])
+    history.do([Run("pytest --cov --cov-append tests/test_shapes.py")])
+    history.do([Stage("file", 1), COMMIT._replace(follow=1)])
     assert history.judged == ["3", "record"]

@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from covsync.commands.commit import SETTINGS, Commit, is_loaded_unasked, shown_differences
 from covsync.commands.project import Project
 from covsync.errors import NothingToJudgeError
-from covsync.gate.remedy import remedy, remedy_within
+from covsync.gate.remedy import Situation, remedy, remedy_within
 from covsync.git import index
 from covsync.git.stashed import put_aside, work_tree_names
 from covsync.measure import scope, settings
@@ -49,21 +49,24 @@ def stale(
         recorded = {path: file.name for path, file in record.files.items()}
         recorded[SETTINGS] = record.settings
     ignored = index.ignored(repository, changed)
+    is_whole = not (record and record.narrowed)
+    unstaged = _unstaged(commit, aside, record if is_whole else None)
     within = _remedy_within(
         commit, changed, in_work_tree, is_ignored=bool(ignored), command=command
     )
-    fix = within or remedy(
+    situation = Situation(
         differences,
         in_work_tree=in_work_tree,
         recorded=recorded,
         is_all_staged=disk.bearing == commit.settings.bearing
         and all(in_work_tree.get(path) == staged.get(path) for path in changed)
-        and not _unstaged(commit, aside, record),
+        and not unstaged,
+        is_rest_staged=unstaged <= {*changed},
+        is_whole=is_whole,
         files=files,
         ignored=ignored,
-        command=command,
     )
-    return NothingToJudgeError(message, fix)
+    return NothingToJudgeError(message, within or remedy(situation, command))
 
 
 def _remedy_within(
@@ -93,7 +96,7 @@ def _remedy_within(
 
 def _unstaged(
     commit: Commit, aside: Mapping[str, bytes | None], record: Record | None
-) -> Collection[str]:
+) -> frozenset[str]:
     """What a run of the tests would see now that is not as staged: edited and untracked files."""
     repository, staged = commit.project.repository, commit.listing.files
     loaded = record.files.keys() if record else {path for path in staged if is_python(path)}
@@ -101,7 +104,7 @@ def _unstaged(
     present = repository.present()
     untracked = present - commit.objects.keys()
     seen = [path for path in untracked if _is_seen(path, commit.project, record, present)]
-    return {*edited, *(aside.keys() & loaded), *seen}
+    return frozenset({*edited, *(aside.keys() & loaded), *seen})
 
 
 def _is_seen(path: str, project: Project, record: Record | None, present: Collection[str]) -> bool:

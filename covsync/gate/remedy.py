@@ -4,43 +4,51 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Collection, Mapping, Sequence
+from typing import NamedTuple
 
 from covsync.model import Difference
 
 ALONE = "git stash --keep-index --include-untracked"
 
 
-def remedy(
-    differences: Sequence[Difference],
-    *,
-    in_work_tree: Mapping[str, str],
-    recorded: Mapping[str, str],
-    is_all_staged: bool,
-    files: Sequence[str],
-    ignored: Collection[str],
-    command: str,
-) -> str:
-    """How to get from the differences to a verdict, in one line.
+class Situation(NamedTuple):
+    """What decides which remedy there is for ``differences``.
+
+    ``in_work_tree`` and ``recorded`` are object names by path. ``is_all_staged`` where the tests
+    would run on what is staged now, ``is_rest_staged`` where they would once the differences are
+    staged. ``is_whole`` where all tests ran: a part of them may judge nothing even then. ``files``
+    are those that ``git add`` would stage, ``ignored`` those of them that git ignores, so that its
+    stash leaves them where they are.
+    """
+
+    differences: Sequence[Difference]
+    in_work_tree: Mapping[str, str]
+    recorded: Mapping[str, str]
+    is_all_staged: bool
+    is_rest_staged: bool
+    is_whole: bool
+    files: Sequence[str]
+    ignored: Collection[str]
+
+
+def remedy(found: Situation, command: str) -> str:
+    """How to get to a verdict, in one line. ``command`` runs the tests.
 
     Where the work tree still is what the tests ran on, running them again would change nothing:
-    then staging it does, or running them on what is staged alone. ``in_work_tree`` and ``recorded``
-    are object names by path. ``is_all_staged`` where the tests would run on what is staged now.
-    ``files`` are those that ``git add`` would stage, ``ignored`` those of them that git ignores, so
-    that its stash leaves them where they are. ``command`` runs the tests.
+    then staging it does, or running them on what is staged alone.
     """
-    paths = [each.path for each in differences]
     alone = f"run the tests on what is staged alone: {ALONE}, {command}, commit, git stash pop"
-    is_older = all(each.what != "written" for each in differences)
-    if is_older and all(_is_as_recorded(path, in_work_tree, recorded) for path in paths):
-        if ignored:
-            add = shlex.join(["git", "add", "--force", *files])
+    if _is_cured_by_staging(found):
+        rest = "" if found.is_whole else f", and run all tests: {command}"
+        if found.ignored:
+            add = shlex.join(["git", "add", "--force", *found.files])
             return (
-                f"The tests ran on what git ignores. Add it: {add}. "
+                f"The tests ran on what git ignores. Add it: {add}{rest}. "
                 f"Or move it away, and run the tests again: {command}"
             )
-        add = shlex.join(["git", "add", *files])
-        return f"The tests ran on what lies in the work tree. Stage it: {add}. Or {alone}."
-    if not is_all_staged:
+        add = shlex.join(["git", "add", *found.files])
+        return f"The tests ran on what lies in the work tree. Stage it: {add}{rest}. Or {alone}."
+    if not found.is_all_staged:
         return f"{alone[0].upper()}{alone[1:]}."
     return f"Run the tests again: {command}"
 
@@ -76,8 +84,10 @@ def remedy_within(
     return f"Run the tests again: {command}" if is_submodule else None
 
 
-def _is_as_recorded(
-    path: str, in_work_tree: Mapping[str, str], recorded: Mapping[str, str]
-) -> bool:
-    """Whether a path lies in the work tree as when the tests ran, or is missing as it was then."""
-    return in_work_tree.get(path) == recorded.get(path)
+def _is_cured_by_staging(found: Situation) -> bool:
+    """Whether every path lies in the work tree as when the tests ran, or is missing as then."""
+    return (found.is_whole or found.is_rest_staged) and all(
+        each.what != "written"
+        and found.in_work_tree.get(each.path) == found.recorded.get(each.path)
+        for each in found.differences
+    )

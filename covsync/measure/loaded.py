@@ -86,7 +86,12 @@ def why_narrowed(
     # A pattern of the run's own may be what left a file out.
     if by_files and any(is_test(path, (*tests, *TESTS)) for path in left):
         return by_files
-    left = [path for path in left if is_test(path, tests)]
+    has_conftest = any(session.runner == "pytest" for session in sessions)
+    left = [
+        path
+        for path in left
+        if is_test(path, tests) and (has_conftest or not path.endswith("conftest.py"))
+    ]
     for session in sessions:
         inside = tuple(os.path.join(folder, "") for folder in session.folders)
         for path in left:
