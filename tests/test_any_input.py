@@ -12,19 +12,19 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from anything import JSON
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
+from strategies import JSON
 
 from covsync.config import Config, load
 from covsync.errors import CovsyncError
-from covsync.git.address import Address
 from covsync.git.command import Answer
-from covsync.git.hosting import links, web_address
-from covsync.git.refusal import refusal
+from covsync.git.remote_errors import refusal
+from covsync.git.remote_url import Address
 from covsync.measure.coverage_json import in_parts, report_from_json
 from covsync.measure.paths import Paths, place
 from covsync.model import ReportStyle, Totals, WorkTree
+from covsync.render.links import links_for, web_address
 
 
 def one_line(error: CovsyncError) -> None:
@@ -92,7 +92,7 @@ URLS = st.one_of(
 def test_links_come_from_any_url_and_end_where_they_should(url: str, public: bool | None) -> None:  # noqa: FBT001
     address = web_address(url)
     assert address is None or address.base.startswith(("https://", "http://"))
-    made = links(url, Config(public=public), has_html=True, environ={}, event={})
+    made = links_for(url, Config(public=public), has_html=True, environ={}, event={})
     for link in (made.report, made.badge_target, made.badge, made.endpoint):
         assert not set(link) & set(" \t\r\n<>()\"'`\\"), link
         link.encode()

@@ -14,7 +14,7 @@ import covsync
 
 PACKAGE = Path(covsync.__file__).parent
 WINGS = ("measure", "gate", "render", "git")
-BASE = ("model", "config", "errors", "temporary", "observer", "source_paths")
+BASE = ("model", "config", "config_edit", "errors", "temporary", "observer", "source_paths")
 MAY_IMPORT = {
     "__main__": ("cli",),
     "observer": (),
@@ -24,6 +24,7 @@ MAY_IMPORT = {
     **{wing: (wing, *BASE, "__init__") for wing in WINGS},
     "console": (),
     "config": ("errors",),
+    "config_edit": ("config", "errors", "model"),
     "model": (),
     "source_paths": (),
     "errors": (),

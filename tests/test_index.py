@@ -769,9 +769,9 @@ def test_a_project_may_be_configured_as_staged_or_as_committed(
             shapes.commit()
         elif floor == 80:
             shapes.git("add", "--all")
-    staged, committed = project.enter_staged({}), project.enter_staged({}, "HEAD")
+    staged, committed = project.open_staged({}), project.open_staged({}, "HEAD")
     assert (staged.config.fail_under, committed.config.fail_under) == (Fraction(80), Fraction(90))
-    assert project.enter({}).config.fail_under == 70
+    assert project.open_project({}).config.fail_under == 70
     assert staged.listing == index.listing(staged.repository)
     project.note_unstaged(Console(), staged)
     assert capsys.readouterr().err == (
@@ -787,7 +787,7 @@ def test_a_staged_configuration_that_is_no_text_is_an_error(
     shapes.git("add", "--all")
     shapes.write({"pyproject.toml": ""})
     with pytest.raises(CovsyncError, match=r"cannot read pyproject.toml: 'utf-8' codec"):
-        project.enter_staged({})
+        project.open_staged({})
 
 
 # Both places of an option.

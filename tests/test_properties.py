@@ -11,10 +11,10 @@ from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
-from anything import JSON
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
+from strategies import JSON
 
 from covsync.console import printable
 from covsync.git.fast_import import commit_stream, quoted

@@ -14,7 +14,7 @@ from covsync.commands.push import push
 from covsync.console import Console
 from covsync.errors import CovsyncError
 from covsync.git import data_branch
-from covsync.git.address import Address
+from covsync.git.remote_url import Address
 from covsync.git.scratch import _added, _settings
 
 

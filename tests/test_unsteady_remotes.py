@@ -16,8 +16,8 @@ from http_remote import BASIC, TOKEN, USER, HttpRemote, http_remote
 
 from covsync.errors import CovsyncError
 from covsync.git import scratch
-from covsync.git.address import Address
-from covsync.git.refusal import asked_pause
+from covsync.git.remote_errors import asked_pause
+from covsync.git.remote_url import Address
 from covsync.git.repository import Repository
 
 PUSHED = "covsync: pushed 75% of "

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from fractions import Fraction
 
-from covsync.commands import project
+from covsync.commands import project as projects
 from covsync.commands.project import Project
 from covsync.console import Console
 from covsync.git import data_branch
@@ -17,22 +17,22 @@ Read = Callable[[str], bytes | None]
 
 
 def baseline(
-    console: Console, entered: Project, base: str | None, *, fetch: bool
+    console: Console, project: Project, base: str | None, *, fetch: bool
 ) -> Baseline | None:
     """The newest publication, or with ``base`` that of the nearest commit up to it.
 
     Read from the remote-tracking ref of the data branch; with ``fetch`` from the remote itself,
     through the scratch repository. ``None`` where nothing was published yet.
     """
-    with _reader(console, entered, fetch=fetch) as read:
+    with _reader(console, project, fetch=fetch) as read:
         if base is not None:
-            return _of_history(entered, base, read("history.jsonl") or b"")
+            return _of_history(project, base, read("history.jsonl") or b"")
         return _of_data(read("data.json"))
 
 
-def missing(entered: Project, base: str | None, *, fetch: bool) -> str:
+def missing(project: Project, base: str | None, *, fetch: bool) -> str:
     """Why ``baseline`` found nothing by which to judge ``max_drop``, and what to do about it."""
-    config, repository = entered.config, entered.repository
+    config, repository = project.config, project.repository
     place = f"{config.remote}/{config.branch}"
     if not fetch and config.remote not in repository.remotes():
         return f"max_drop is not judged: there is no remote {config.remote!r}"
@@ -48,14 +48,14 @@ def missing(entered: Project, base: str | None, *, fetch: bool) -> str:
 
 
 @contextmanager
-def _reader(console: Console, entered: Project, *, fetch: bool) -> Iterator[Read]:
-    config, repository = entered.config, entered.repository
+def _reader(console: Console, project: Project, *, fetch: bool) -> Iterator[Read]:
+    config, repository = project.config, project.repository
     folder = f"{config.subproject}/" if config.subproject else ""
     if not fetch:
         place = f"refs/remotes/{config.remote}/{config.branch}:{folder}"
         yield lambda path: repository.read(place + path)
         return
-    with project.scratch(console, entered, repository.push_urls(config.remote)) as scratch:
+    with projects.scratch(console, project, repository.push_urls(config.remote)) as scratch:
         tip = data_branch.tip(scratch, config.branch)
         yield lambda path: tip.read(folder + path)
 
@@ -69,7 +69,7 @@ def _of_data(data: bytes | None) -> Baseline | None:
         return None
 
 
-def _of_history(entered: Project, base: str, history: bytes) -> Baseline | None:
+def _of_history(project: Project, base: str, history: bytes) -> Baseline | None:
     """The publication of the commit that lies the fewest commits behind ``base``."""
     published = {}
     for line in history.split(b"\n"):
@@ -78,7 +78,7 @@ def _of_history(entered: Project, base: str, history: bytes) -> Baseline | None:
             published[str(entry["commit"])] = _percent(entry)
         except (ValueError, TypeError, KeyError, RecursionError):
             continue
-    nearest = entered.repository.nearest_ancestor(base, published)
+    nearest = project.repository.nearest_ancestor(base, published)
     return None if nearest is None else Baseline(published[nearest], {})
 
 

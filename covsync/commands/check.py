@@ -9,9 +9,9 @@ from functools import partial
 from typing import NamedTuple
 
 from covsync.commands import project as projects
-from covsync.commands.clock import Clock
 from covsync.commands.commit import Commit, shown_differences
 from covsync.commands.current_report import CurrentReport, recorded_paths, with_current_report
+from covsync.commands.timings import Timings
 from covsync.console import Console
 from covsync.errors import NoDataError, NothingToJudgeError
 from covsync.gate.floors import Asked, judge
@@ -38,12 +38,12 @@ def check(
     judge one by. ``compare_to`` is a ref whose merge base counts as the commit before; ``fetch``
     refreshes the baseline.
     """
-    clock = Clock()
+    timings = Timings()
     push = _push_of_pre_commit()
-    project = projects.enter_staged(flags, push.to_ref if push else None)
+    project = projects.open_staged(flags, push.to_ref if push else None)
     projects.note_unstaged(console, project)
     commit = Commit(project, push.to_ref if push else None, push.from_ref if push else None)
-    clock.lap("project")
+    timings.lap("project")
 
     def judged_by(current: CurrentReport) -> int:
         return _judge(console, commit, current, compare_to, fetch=fetch, as_json=as_json)
@@ -56,7 +56,7 @@ def check(
                 else f"covsync: {NOT_JUDGED}, so it was not judged"
             )
             return 0
-        return with_current_report(console, clock, commit, judged_by)
+        return with_current_report(console, timings, commit, judged_by)
     except NoDataError as error:
         if project.config.no_data != "warn":
             raise
@@ -66,8 +66,8 @@ def check(
             console.note(f'{error.message}; nothing was judged, as no_data = "warn" allows')
         return 0
     finally:
-        clock.lap("judging")
-        for line in clock.lines():
+        timings.lap("judging")
+        for line in timings.lines():
             console.detail(line)
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from covsync.commands import project
-from covsync.commands.proposal import Place
+from covsync.commands import project as projects
+from covsync.commands.branch_update import Place
 from covsync.config import Config
 from covsync.console import Console
 from covsync.errors import CovsyncError
-from covsync.git import data_branch, past
+from covsync.git import branch_history, data_branch
 from covsync.git.data_branch import Proposal, Tip
-from covsync.git.refusal import Refusal
+from covsync.git.remote_errors import Refusal
 from covsync.git.repository import check_branch
 from covsync.model import Source
 from covsync.render.badge import message_of
@@ -29,11 +29,11 @@ def compact(console: Console, flags: Mapping[str, object], *, dry_run: bool) -> 
     What earlier publications told goes to ``history.jsonl``. Raises ``CovsyncError`` where the
     branch is not covsync's to rewrite, or changed meanwhile: then it stays as it is.
     """
-    entered = project.enter(flags, allow_bare=True)
-    config, repository = entered.config, entered.repository
+    project = projects.open_project(flags, allow_bare=True)
+    config, repository = project.config, project.repository
     check_branch(repository, config.branch)
     where = f"{config.remote}/{config.branch}"
-    with project.scratch(console, entered, repository.push_urls(config.remote)) as scratch:
+    with projects.scratch(console, project, repository.push_urls(config.remote)) as scratch:
         tip = data_branch.tip(scratch, config.branch, with_history=True)
         places = _published(tip, where)
         if not tip.parents:
@@ -41,7 +41,9 @@ def compact(console: Console, flags: Mapping[str, object], *, dry_run: bool) -> 
             return 0
         proposal = _proposal(tip, places, config)
         commit = data_branch.committed(tip, proposal)
-        sizes = " -> ".join(_size(past.packed_size(scratch, each)) for each in (tip.commit, commit))
+        sizes = " -> ".join(
+            _size(branch_history.packed_size(scratch, each)) for each in (tip.commit, commit)
+        )
         told = sum(publications(proposal.files[path]) for path in _histories(proposal))
         kept = f"{told} publications are in history.jsonl"
         if dry_run:
@@ -89,7 +91,7 @@ def _history(tip: Tip, place: Place) -> bytes:
     """What the project's commits on the branch told, under what its ``history.jsonl`` tells."""
     data, endpoint = (place.folder + name for name in FIGURES)
     lines = []
-    for version in past.versions(tip, (data, endpoint)):
+    for version in branch_history.versions(tip, (data, endpoint)):
         published = Source(version.commit, version.at)
         held = version.contents
         line = carried_line(held.get(data), held.get(endpoint), published)

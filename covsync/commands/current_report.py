@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from covsync.commands import project as projects
-from covsync.commands.clock import Clock
 from covsync.commands.commit import SETTINGS, TESTS, Commit
 from covsync.commands.project import Project
+from covsync.commands.timings import Timings
 from covsync.config import floor
 from covsync.console import Console
 from covsync.errors import CovsyncError, NothingToJudgeError
@@ -57,7 +57,7 @@ class CurrentReport(NamedTuple):
 
 
 def with_current_report(
-    console: Console, clock: Clock, commit: Commit, judge: Callable[[CurrentReport], Outcome]
+    console: Console, timings: Timings, commit: Commit, judge: Callable[[CurrentReport], Outcome]
 ) -> Outcome:
     """What ``judge`` makes of the report on the index, or on the commit that is pushed.
 
@@ -69,7 +69,7 @@ def with_current_report(
     with record_store.opened(place, project.coverage_path) as stored:
         try:
             current = _of_records(commit, stored)
-            clock.lap("record")
+            timings.lap("record")
             if current is not None:
                 console.detail(f"judged by the record in {place / record_store.NAME}")
                 return judge(current)
@@ -81,7 +81,7 @@ def with_current_report(
             f"{record_store.NAME}. Let the hook's `rev` and the project's environment be the same "
             "covsync."
         )
-    return judge(_of_data(console, clock, commit))
+    return judge(_of_data(console, timings, commit))
 
 
 class Compared(NamedTuple):
@@ -258,7 +258,7 @@ def _whole_command(stored: Stored) -> str:
     return next((each.command for each in stored.records() if not each.narrowed), "") or TESTS
 
 
-def _of_data(console: Console, clock: Clock, commit: Commit) -> CurrentReport:
+def _of_data(console: Console, timings: Timings, commit: Commit) -> CurrentReport:
     """What coverage.py makes of the data and the work tree, or made of the same before."""
     from covsync.commands.file_times import evidence_of_data
 
@@ -268,23 +268,23 @@ def _of_data(console: Console, clock: Clock, commit: Commit) -> CurrentReport:
     if found and found.still_holds(data_file, project.folder, project.repository.top):
         console.detail(f"coverage data: {found.data_file}, as analysed before")
         evidence = evidence_of_data(console, commit, found.totals, Path(found.data_file))
-        clock.lap("known report")
-        return _of_known(console, clock, commit, kept, found, evidence)
+        timings.lap("known report")
+        return _of_known(console, timings, commit, kept, found, evidence)
     current = _of_analysis(console, commit, kept)
-    clock.lap("analysis")
+    timings.lap("analysis")
     return current
 
 
 def _of_known(
-    console: Console, clock: Clock, commit: Commit, kept: Kept, found: Known, evidence: Evidence
+    console: Console, timings: Timings, commit: Commit, kept: Kept, found: Known, evidence: Evidence
 ) -> CurrentReport:
     """What coverage.py once made of data and work tree; it is asked again if lines are wanted."""
 
     @cache
     def analysed() -> CurrentReport:
-        clock.lap("judging")
+        timings.lap("judging")
         data = _of_analysis(console, commit, kept)
-        clock.lap("analysis, for the lines")
+        timings.lap("analysis, for the lines")
         return data
 
     def lines(path: str) -> Lines:

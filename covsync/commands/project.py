@@ -84,7 +84,7 @@ class Project(NamedTuple):
         return {path: name(path) for path in paths}
 
 
-def enter(flags: Mapping[str, object], *, allow_bare: bool = False) -> Project:
+def open_project(flags: Mapping[str, object], *, allow_bare: bool = False) -> Project:
     """The project around the working directory, which then is the project's folder.
 
     coverage.py looks for its configuration and its data in the working directory, so covsync goes
@@ -97,8 +97,8 @@ def enter(flags: Mapping[str, object], *, allow_bare: bool = False) -> Project:
     return Project(repository, folder, loaded)
 
 
-def enter_staged(flags: Mapping[str, object], commit: str | None = None) -> Project:
-    """As ``enter``, but configured as in the index, or else in a ``commit``."""
+def open_staged(flags: Mapping[str, object], commit: str | None = None) -> Project:
+    """As ``open_project``, but configured as in the index, or else in a ``commit``."""
     repository, folder = _found(allow_bare=False)
     staged = index.StagedFiles(repository, index.listing(repository, commit), folder)
     loaded = config.load(folder, flags, staged)
@@ -118,14 +118,14 @@ def _found(*, allow_bare: bool) -> tuple[Repository, Path]:
     return repository, config.project_folder(here, repository.top)
 
 
-def note_unstaged(console: Console, entered: Project) -> None:
+def note_unstaged(console: Console, project: Project) -> None:
     """Says which of the configuration's files that were read differ from those in the work tree."""
-    for name in sorted(entered.staged.differing) if entered.staged else ():
+    for name in sorted(project.staged.differing) if project.staged else ():
         console.note(f"{name} has changes that are not staged; the staged settings count")
 
 
 @contextmanager
-def scratch(console: Console, entered: Project, urls: Sequence[str]) -> Iterator[Scratch]:
+def scratch(console: Console, project: Project, urls: Sequence[str]) -> Iterator[Scratch]:
     """The scratch repository that reaches the first of the remote's ``urls``.
 
     ``COVSYNC_TOKEN`` opens it, where CI gives one. Raises ``CovsyncError`` where there is no URL.
@@ -133,26 +133,26 @@ def scratch(console: Console, entered: Project, urls: Sequence[str]) -> Iterator
     from covsync.git.scratch import scratch_repository
 
     if not urls:
-        raise no_such_remote(entered)
+        raise no_such_remote(project)
     if len(urls) > 1:
         console.note(
-            f"{entered.config.remote} has {len(urls)} push URLs; only the first is published to"
+            f"{project.config.remote} has {len(urls)} push URLs; only the first is published to"
         )
     token = os.environ.get("COVSYNC_TOKEN", "").strip() or None
-    with scratch_repository(entered.repository, entered.config.remote, urls[0], token) as scratch:
+    with scratch_repository(project.repository, project.config.remote, urls[0], token) as scratch:
         if token and not scratch.address.token:
             console.note("COVSYNC_TOKEN is not used: the remote's URL is not an http(s) one")
         yield scratch
 
 
-def no_such_remote(entered: Project) -> PublicationError:
+def no_such_remote(project: Project) -> PublicationError:
     """What is wrong where the remote has no URL."""
-    names = entered.repository.remotes()
+    names = project.repository.remotes()
     others = (
         f"The remotes are: {', '.join(names)}." if names else "There is none yet: git remote add"
     )
     return PublicationError(
-        f"there is no remote {entered.config.remote!r}", f"Name it with --remote. {others}"
+        f"there is no remote {project.config.remote!r}", f"Name it with --remote. {others}"
     )
 
 

@@ -12,15 +12,15 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from covsync import __version__
-from covsync.commands import project
-from covsync.commands.clock import Clock
+from covsync.commands import project as projects
+from covsync.commands.branch_update import Place, already_published, propose
 from covsync.commands.project import Project
-from covsync.commands.proposal import Place, propose, told_already
 from covsync.commands.source_commit import refuse_other_texts
+from covsync.commands.timings import Timings
 from covsync.config import Config
 from covsync.console import Console
 from covsync.errors import CovsyncError, NothingToJudgeError, PublicationError
-from covsync.git import data_branch, hosting, index
+from covsync.git import data_branch, index
 from covsync.git.data_branch import Change, NothingToDo, Proposal, Tip
 from covsync.git.repository import check_branch
 from covsync.measure.analysis.kept import Kept
@@ -28,6 +28,7 @@ from covsync.measure.data_file import Kind, recognise
 from covsync.measure.opened import Opened, opened
 from covsync.measure.pages.report import html_pages
 from covsync.model import Links, Report, Source, shown_name
+from covsync.render.links import links_for
 from covsync.render.publication import Publication
 
 MARKS = {"add": "+", "update": "~", "remove": "-"}
@@ -47,25 +48,25 @@ def push(
     With ``soft_fail`` also where it could not be published, which is said; coverage that cannot
     be measured is no such case.
     """
-    clock = Clock()
-    entered = project.enter(flags, allow_bare=True)
-    config, repository = entered.config, entered.repository
+    timings = Timings()
+    project = projects.open_project(flags, allow_bare=True)
+    config, repository = project.config, project.repository
     urls = repository.push_urls(config.remote)
     if output_dir is None:
         check_branch(repository, config.branch)
         if not urls and not soft_fail:
-            raise project.no_such_remote(entered)
-    _refuse_bare(entered)
+            raise projects.no_such_remote(project)
+    _refuse_bare(project)
     # The checkout is not touched: results are found, and left, where something else keeps them.
-    kept = entered.kept() if repository.own_folder.is_dir() else Kept(None, "")
+    kept = project.kept() if repository.own_folder.is_dir() else Kept(None, "")
     try:
-        with opened(config.data_file, entered.work_tree(), kept, only_tracked=True) as found:
-            clock.lap("data")
+        with opened(config.data_file, project.work_tree(), kept, only_tracked=True) as found:
+            timings.lap("data")
             source = repository.head()
             if not repository.is_bare:
-                refuse_other_texts(console, entered, found.paths(), found.data_file)
-            clock.lap("texts")
-            work = _Work(console, entered, found, source, urls, clock)
+                refuse_other_texts(console, project, found.paths(), found.data_file)
+            timings.lap("texts")
+            work = _Work(console, project, found, source, urls, timings)
             if output_dir is not None:
                 publication = work.publication(work.fingerprint())
                 _write(publication, output_dir)
@@ -77,17 +78,17 @@ def push(
             raise
         console.warning(f"the coverage was not published: {error.message}", error.fix)
     finally:
-        clock.lap("publishing")
-        for line in (*kept.notes, *clock.lines()):
+        timings.lap("publishing")
+        for line in (*kept.notes, *timings.lines()):
             console.detail(line)
     return 0
 
 
-def _refuse_bare(entered: Project) -> None:
-    named = entered.config.data_file
-    if entered.repository.is_bare and not (named and recognise(named) is Kind.JSON):
+def _refuse_bare(project: Project) -> None:
+    named = project.config.data_file
+    if project.repository.is_bare and not (named and recognise(named) is Kind.JSON):
         raise NothingToJudgeError(
-            f"{entered.folder} is a bare repository: it has no sources to analyse",
+            f"{project.folder} is a bare repository: it has no sources to analyse",
             "Write a report where they are (coverage json), and name it with --data-file.",
         )
 
@@ -96,20 +97,20 @@ class _Work(NamedTuple):
     """What a publication of ``source`` is made from, and made only where it is needed."""
 
     console: Console
-    entered: Project
+    project: Project
     found: Opened
     source: Source
     urls: Sequence[str]
-    clock: Clock
+    timings: Timings
 
     @property
     def config(self) -> Config:
-        return self.entered.config
+        return self.project.config
 
     def links(self, *, has_html: bool) -> Links:
         url = next(iter(self.urls), None)
         environ, event = os.environ, _github_event()
-        return hosting.links(url, self.config, has_html=has_html, environ=environ, event=event)
+        return links_for(url, self.config, has_html=has_html, environ=environ, event=event)
 
     def fingerprint(self) -> str | None:
         """Changes whenever a publication might, its commit aside; ``None`` if none can tell."""
@@ -118,7 +119,7 @@ class _Work(NamedTuple):
             return None
         links = self.links(has_html=self.config.html)
         shown = self.config._replace(data_file=None)
-        told = repr((__version__, measured, links, self.entered.coverage_path, shown))
+        told = repr((__version__, measured, links, self.project.coverage_path, shown))
         return hashlib.sha256(told.encode("utf-8", "surrogateescape")).hexdigest()
 
     def publication(self, fingerprint: str | None) -> Publication:
@@ -126,30 +127,30 @@ class _Work(NamedTuple):
         config, console = self.config, self.console
         measurement = self.found.measurement(pages=config.html)
         kept = f"{measurement.from_store} of {len(self.found.names)} files from the store"
-        self.clock.lap(f"analysis ({kept})")
+        self.timings.lap(f"analysis ({kept})")
         pages = html_pages(measurement) if config.html else {}
-        self.clock.lap("pages")
-        project.show_source(console, measurement)
+        self.timings.lap("pages")
+        projects.show_source(console, measurement)
         if config.html and not pages:
             console.note("htmlcov/ is left out: a coverage json report does not hold the sources")
-        _note_changes(console, self.entered, measurement.report)
+        _note_changes(console, self.project, measurement.report)
         own_floor = measurement.fail_under
         return Publication(
             measurement.report,
             pages,
             source=self.source,
             links=self.links(has_html=bool(pages)),
-            coverage_path=self.entered.coverage_path,
+            coverage_path=self.project.coverage_path,
             config=config,
             total_floor=own_floor if config.fail_under is None else config.fail_under,
             fingerprint=fingerprint if self.found.is_unchanged() else None,
-            object_format=self.entered.repository.object_format,
+            object_format=self.project.repository.object_format,
         )
 
 
 def _publish(work: _Work, *, dry_run: bool) -> None:
     """Has the branch tell what was found; nothing is analysed where it tells just that already."""
-    console, entered, config = work.console, work.entered, work.config
+    console, project, config = work.console, work.project, work.config
     fingerprint = work.fingerprint()
 
     @cache
@@ -157,11 +158,11 @@ def _publish(work: _Work, *, dry_run: bool) -> None:
         return work.publication(fingerprint)
 
     def proposed(tip: Tip) -> Proposal | NothingToDo:
-        told = fingerprint and told_already(tip, fingerprint, work.source, config)
-        work.clock.lap("data branch")
-        return told or propose(publication(), tip, config, entered.repository)
+        told = fingerprint and already_published(tip, fingerprint, work.source, config)
+        work.timings.lap("data branch")
+        return told or propose(publication(), tip, config, project.repository)
 
-    with project.scratch(console, entered, work.urls) as scratch:
+    with projects.scratch(console, project, work.urls) as scratch:
         outcome = data_branch.publish(scratch, config.branch, proposed, dry_run=dry_run)
     where = f"{config.remote}/{config.branch}"
     if outcome.reason:
@@ -178,11 +179,11 @@ def _publish(work: _Work, *, dry_run: bool) -> None:
     console.say(f"covsync: pushed {figure} to {where} (files: {summary}{tries})")
 
 
-def _note_changes(console: Console, entered: Project, report: Report) -> None:
+def _note_changes(console: Console, project: Project, report: Report) -> None:
     """Says which measured files are not what the commit holds that is named as their source."""
-    changed = index.changed_since_head(entered.repository)
+    changed = index.changed_since_head(project.repository)
     paths = [
-        (entered.folder / file.path).relative_to(entered.repository.top) for file in report.files
+        (project.folder / file.path).relative_to(project.repository.top) for file in report.files
     ]
     names = [path.as_posix() for path in paths if path.as_posix() in changed]
     if names:

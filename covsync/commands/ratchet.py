@@ -7,16 +7,16 @@ from fractions import Fraction
 from pathlib import Path
 
 from covsync import config as configuration
-from covsync.commands import project
-from covsync.commands.clock import Clock
+from covsync.commands import project as projects
 from covsync.commands.commit import Commit, shown_differences
 from covsync.commands.current_report import CurrentReport, with_current_report
 from covsync.commands.project import Project
+from covsync.commands.timings import Timings
+from covsync.config_edit import edited
 from covsync.console import Console
 from covsync.errors import CovsyncError, NothingToJudgeError
 from covsync.gate.floors import Raised, raised
 from covsync.model import exact_decimal, shown_name
-from covsync.render.edit import edited
 
 
 def ratchet(console: Console, *, step: Fraction, allow_lower: bool) -> int:
@@ -24,33 +24,33 @@ def ratchet(console: Console, *, step: Fraction, allow_lower: bool) -> int:
 
     0 when they are there; the file's other bytes stay as they are.
     """
-    clock = Clock()
-    entered = project.enter_staged({})
-    entered = entered._replace(config=configuration.load(entered.folder, {}))  # what is edited
-    clock.lap("project")
+    timings = Timings()
+    project = projects.open_staged({})
+    project = project._replace(config=configuration.load(project.folder, {}))  # what is edited
+    timings.lap("project")
     status = with_current_report(
         console,
-        clock,
-        Commit(entered),
-        lambda current: _raise(console, entered, current, step=step, allow_lower=allow_lower),
+        timings,
+        Commit(project),
+        lambda current: _raise(console, project, current, step=step, allow_lower=allow_lower),
     )
-    clock.lap("floors")
-    for line in clock.lines():
+    timings.lap("floors")
+    for line in timings.lines():
         console.detail(line)
     return status
 
 
 def _raise(
-    console: Console, entered: Project, current: CurrentReport, *, step: Fraction, allow_lower: bool
+    console: Console, project: Project, current: CurrentReport, *, step: Fraction, allow_lower: bool
 ) -> int:
-    path = configuration.source(entered.folder)
+    path = configuration.source(project.folder)
     if current.evidence.narrowed or current.evidence.differences:
-        why = current.evidence.narrowed or shown_differences(entered, current.evidence.differences)
+        why = current.evidence.narrowed or shown_differences(project, current.evidence.differences)
         raise NothingToJudgeError(
             f"floors are raised by a run of all tests on the code as it is: {why}",
             f"Run all tests: {current.command}",
         )
-    config = entered.config
+    config = project.config
     floors = raised(
         current.report,
         fail_under=config.fail_under,
@@ -67,7 +67,7 @@ def _raise(
         each for each in floors if each.new > each.old or (allow_lower and each.new != each.old)
     ]
     if changes:
-        _write(entered, path, changes)
+        _write(project, path, changes)
     for each in changes:
         console.say(f"{_name(each)}: {exact_decimal(each.old)} -> {exact_decimal(each.new)}")
     for glob in config.paths.keys() - {each.key[-1] for each in floors}:
@@ -82,7 +82,7 @@ def _name(floor: Raised) -> str:
     return " ".join(shown_name(part) for part in floor.key)
 
 
-def _write(entered: Project, named: Path, changes: list[Raised]) -> None:
+def _write(project: Project, named: Path, changes: list[Raised]) -> None:
     path = named.resolve()
     text = path.read_bytes().decode()
     for each in changes:
@@ -94,4 +94,4 @@ def _write(entered: Project, named: Path, changes: list[Raised]) -> None:
         os.replace(beside, path)  # noqa: PTH105 - whole or not at all
     finally:
         beside.unlink(missing_ok=True)
-    configuration.load(entered.folder, {})
+    configuration.load(project.folder, {})

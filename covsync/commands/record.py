@@ -9,9 +9,9 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from covsync.commands import project as projects
-from covsync.commands.clock import Clock
 from covsync.commands.project import Project
 from covsync.commands.recorded_files import AGAIN, committed_paths, recorded_files
+from covsync.commands.timings import Timings
 from covsync.console import Console
 from covsync.errors import CovsyncError, NothingToJudgeError
 from covsync.git import index
@@ -35,9 +35,9 @@ def record(
     ``notes_file`` is what the test session noted; without it those are taken that earlier sessions
     left (of parallel data, which is combined by now).
     """
-    clock = Clock()
-    project = projects.enter(flags)
-    clock.lap("project")
+    timings = Timings()
+    project = projects.open_project(flags)
+    timings.lap("project")
     waiting = _notes_of_data(project)
     sessions = [_read(path) for path in ([notes_file] if notes_file else waiting)]
     try:
@@ -46,9 +46,9 @@ def record(
         _discard(waiting)
         raise
     _discard(waiting)
-    clock.lap("analysis")
+    timings.lap("analysis")
     console.say(f"covsync: coverage is {figure}%, recorded")
-    for line in clock.lines():
+    for line in timings.lines():
         console.detail(line)
     return 0
 

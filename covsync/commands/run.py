@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from covsync import observer
-from covsync.commands import project, test_labels
+from covsync.commands import project as projects
+from covsync.commands import subprocess_rcfile, test_labels
 from covsync.commands.record import record_project
 from covsync.console import Console
 from covsync.errors import CovsyncError, NothingToJudgeError
-from covsync.measure import notes, run_settings, settings
+from covsync.measure import notes, settings
 from covsync.measure.copies import copies_of, refuse_other_copies
 from covsync.measure.data_file import digest
 from covsync.measure.narrowing import Narrowed, PytestWords
@@ -60,13 +61,13 @@ def run(console: Console, program: Sequence[str], *, append: bool = False) -> in
     """
     _check(program)
     here, began = Path.cwd(), time.time_ns()
-    entered = project.enter({})
+    project = projects.open_project({})
     with temporary_folder() as folder:
-        data_file = entered.config.data_file or settings.data_file()
+        data_file = project.config.data_file or settings.data_file()
         data = folder / "data" / data_file.name
         scratch = Scratch(folder, data, folder / "notes.jsonl", folder / "lock")
-        observer.begin(os.fspath(scratch.notes), os.fspath(entered.repository.top), began)
-        environ = _environ(entered.repository.local_variables())
+        observer.begin(os.fspath(scratch.notes), os.fspath(project.repository.top), began)
+        environ = _environ(project.repository.local_variables())
         outcome = _measure(program, scratch, here, environ)
         status = outcome.exit_code
         unfinished = _unfinished(program, outcome, scratch.notes)
@@ -74,17 +75,17 @@ def run(console: Console, program: Sequence[str], *, append: bool = False) -> in
             console.note(f"{unfinished}, so nothing is recorded")
             return status
         try:
-            _note_end(scratch.notes, program, here, entered.repository.top, outcome)
-            _note_config_file(scratch.notes, here, entered.repository.top)
+            _note_end(scratch.notes, program, here, project.repository.top, outcome)
+            _note_config_file(scratch.notes, here, project.repository.top)
             if append:
                 _note_appending(scratch.notes, data_file)
             _wait_for_stragglers(scratch.lock)
-            tree = entered.work_tree()
+            tree = project.work_tree()
             refuse_other_copies(copies_of(_parts(scratch.data), tree.top), folder, tree)
             _combine(scratch.data, data_file, append=append)
             appending = ["--append"] if append else []
             command = shlex.join(["covsync", "run", *appending, *program])
-            figure = record_project(entered, command, [notes.read(scratch.notes)])
+            figure = record_project(project, command, [notes.read(scratch.notes)])
         except CovsyncError as error:
             console.error(error.message, error.fix)
             return status or error.exit_code
@@ -198,7 +199,7 @@ def _measure(
     """Runs the program ``here``, each of its processes with a data file beside the data's."""
     scratch.data.parent.mkdir()
     rcfile = scratch.folder / "coveragerc"
-    run_settings.write_for_all_processes(rcfile)
+    subprocess_rcfile.write_for_all_processes(rcfile)
     paths = [environ["PYTHONPATH"]] if environ.get("PYTHONPATH") else []
     paths += [os.fspath(_copy_of_observer(scratch.folder))]
     measuring = {

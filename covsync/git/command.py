@@ -63,7 +63,7 @@ class Answer(NamedTuple):
         return os.fsdecode(self.output).split("\0")[:-1]
 
 
-def ask(
+def run_git(
     folder: Path, *arguments: str, stdin: bytes = b"", environ: Mapping[str, str] | None = None
 ) -> Answer:
     """What ``git ARGUMENTS`` answers in ``folder``, errors on one line and in English.

@@ -14,7 +14,7 @@ from pathlib import PurePosixPath
 from covsync.errors import PublicationError
 from covsync.git.command import Answer
 from covsync.git.fast_import import IDENTITY, commit_stream
-from covsync.git.refusal import Refusal, asked_pause, refusal
+from covsync.git.remote_errors import Refusal, asked_pause, refusal
 from covsync.git.repository import LATEST
 from covsync.git.scratch import REMOTE, Scratch
 from covsync.model import blob_id

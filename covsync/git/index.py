@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from covsync.errors import CovsyncError
-from covsync.git.command import Answer, ask, without_repository
+from covsync.git.command import Answer, run_git, without_repository
 from covsync.git.repository import Repository, unreadable
 from covsync.model import blob_id
 from covsync.source_paths import folders
@@ -55,10 +55,10 @@ def listing(repository: Repository, commit: str | None = None) -> Listing:
     What is only intended to be added (``git add -N``) is left out, as in a commit made now.
     """
     if commit is not None:
-        answer = _must(ask(repository.top, "ls-tree", "-r", "-z", "--full-tree", commit))
+        answer = _must(run_git(repository.top, "ls-tree", "-r", "-z", "--full-tree", commit))
         entries = (line.partition("\t") for line in answer.names())
         return _listing([f"{facts[:6]} {facts.split()[2]} 0\t{path}" for facts, _, path in entries])
-    answer = _must(ask(repository.top, "ls-files", "--stage", "-z"))
+    answer = _must(run_git(repository.top, "ls-files", "--stage", "-z"))
     found = _listing(answer.names())
     intended = _intended_to_add(repository)
     if not intended:
@@ -93,7 +93,7 @@ def _intended_to_add(repository: Repository) -> frozenset[str]:
     is_split = any(repository.git_dir.glob("sharedindex.*"))
     if version == b"\0\0\0\2" and not is_split:
         return frozenset()
-    answer = _must(ask(repository.top, "diff-files", *RAW, "--diff-filter=A"))
+    answer = _must(run_git(repository.top, "diff-files", *RAW, "--diff-filter=A"))
     return frozenset(answer.names()[1::2])
 
 
@@ -101,7 +101,9 @@ def read_blobs(repository: Repository, blobs: Iterable[str]) -> Mapping[str, byt
     """The contents of those of the blobs that git has."""
     wanted = sorted(set(blobs))
     answer = _must(
-        ask(repository.top, "cat-file", "--batch", stdin="".join(f"{b}\n" for b in wanted).encode())
+        run_git(
+            repository.top, "cat-file", "--batch", stdin="".join(f"{b}\n" for b in wanted).encode()
+        )
     )
     contents: dict[str, bytes] = {}
     output, at = answer.output, 0
@@ -117,7 +119,7 @@ def read_blobs(repository: Repository, blobs: Iterable[str]) -> Mapping[str, byt
 def stored(repository: Repository, blobs: Iterable[str]) -> frozenset[str]:
     """Those of the blobs that git has."""
     names = "".join(f"{blob}\n" for blob in set(blobs)).encode()
-    answer = _must(ask(repository.top, "cat-file", "--batch-check", stdin=names))
+    answer = _must(run_git(repository.top, "cat-file", "--batch-check", stdin=names))
     lines = (line.split() for line in answer.text().splitlines())
     return frozenset(blob for blob, *facts in lines if facts != ["missing"])
 
@@ -126,7 +128,9 @@ def blob_ids(repository: Repository, paths: Iterable[str]) -> Mapping[str, str]:
     """The blob that each file of the work tree would be in the index, line ends and all."""
     wanted = list(paths)
     names = "".join(f"{_quoted(path)}\n" for path in wanted)
-    answer = _must(ask(repository.top, "hash-object", "--stdin-paths", stdin=os.fsencode(names)))
+    answer = _must(
+        run_git(repository.top, "hash-object", "--stdin-paths", stdin=os.fsencode(names))
+    )
     return dict(zip(wanted, answer.text().split(), strict=True))
 
 
@@ -137,7 +141,7 @@ def parents(repository: Repository, environ: Mapping[str, str]) -> tuple[str, ..
     ``pre-merge-commit`` before it writes ``MERGE_HEAD``; then the names in ``environ`` that begin
     with ``GITHEAD_`` say what is merged.
     """
-    head = ask(repository.top, "rev-parse", "--verify", "--quiet", "HEAD^0")
+    head = run_git(repository.top, "rev-parse", "--verify", "--quiet", "HEAD^0")
     if head.status:
         return ()
     try:
@@ -153,7 +157,7 @@ def _not_merged_yet(repository: Repository, head: str, commits: list[str]) -> li
     """The commits that are no ancestors of ``head`` or of each other; git leaves those out too."""
     if not commits:
         return []
-    answer = ask(repository.top, "merge-base", "--independent", head, *commits)
+    answer = run_git(repository.top, "merge-base", "--independent", head, *commits)
     independent = answer.text().split() if answer.status == 0 else []
     return [commit for commit in independent if commit != head]
 
@@ -234,15 +238,17 @@ def changed_lines(
 
 def merge_base(repository: Repository, ref: str, commit: str = "HEAD") -> str:
     """The best common ancestor of ``commit`` and ``ref``. Raises ``CovsyncError`` without one."""
-    found = ask(repository.top, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^0")
+    found = run_git(
+        repository.top, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^0"
+    )
     if found.status:
         raise CovsyncError(
             f"there is no commit {ref!r} to compare with",
             f"Fetch it first: git fetch origin {ref.removeprefix('origin/')}",
         )
-    answer = ask(repository.top, "merge-base", commit, found.text())
+    answer = run_git(repository.top, "merge-base", commit, found.text())
     if answer.status:
-        shallow = ask(repository.top, "rev-parse", "--is-shallow-repository").text() == "true"
+        shallow = run_git(repository.top, "rev-parse", "--is-shallow-repository").text() == "true"
         raise CovsyncError(
             f"{commit} and {ref} have no common ancestor"
             + (" in this shallow clone" if shallow else ""),
@@ -291,7 +297,7 @@ def _not_as_staged(
     gone = {path for path, letters in status.items() if letters[1] == "D"}
     doubtful = {path for path, letters in status.items() if letters[1] in "MT"}
     # Git does not look at what it was told to assume unchanged, or to leave out.
-    flagged = _must(ask(repository.top, "ls-files", "-v", "-z")).names()
+    flagged = _must(run_git(repository.top, "ls-files", "-v", "-z")).names()
     doubtful |= {line[2:] for line in flagged if line[0] == "S" or line[0].islower()}
     if wanted is not None:
         gone, doubtful = gone & wanted, doubtful & wanted
@@ -335,7 +341,7 @@ def ignored(repository: Repository, paths: Iterable[str]) -> frozenset[str]:
     names = "".join(f"{name}\0" for name in sorted(set(asked.values())))
     # With the index it would go through all of that for each name.
     options = ("--no-index", "--stdin", "-z")
-    answer = ask(repository.top, "check-ignore", *options, stdin=os.fsencode(names))
+    answer = run_git(repository.top, "check-ignore", *options, stdin=os.fsencode(names))
     if answer.status > 1:  # 1 is that none is ignored
         raise unreadable(answer)
     found = frozenset(answer.names())
@@ -364,7 +370,7 @@ def submodule_state(repository: Repository, path: str) -> str:
         **without_repository(os.environ),
         "GIT_CEILING_DIRECTORIES": os.path.realpath(folder.parent),
     }
-    answer = ask(
+    answer = run_git(
         folder if folder.is_dir() else repository.top,
         *("-c", "core.fsmonitor=false", "status", "--porcelain=v2", "--branch"),
         *("--untracked-files=all", "--ignore-submodules=none"),
@@ -435,7 +441,7 @@ class StagedFiles:
         """The content of a blob, without a git process where it is ``here`` in the work tree."""
         if here is not None and blob_id(here, self.repository.object_format) == blob:
             return here
-        return _must(ask(self.repository.top, "cat-file", "blob", blob)).output
+        return _must(run_git(self.repository.top, "cat-file", "blob", blob)).output
 
 
 def _with_plain_line_ends(content: bytes | None) -> bytes | None:
@@ -491,7 +497,7 @@ def _diff(repository: Repository, base: str, commit: str | None, *options: str) 
         command = ("diff-index", "--cached", *options, base, "--")
     else:
         command = ("diff-tree", "-r", *options, base, commit, "--")
-    return _must(ask(repository.top, *command))
+    return _must(run_git(repository.top, *command))
 
 
 def _added(

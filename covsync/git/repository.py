@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from covsync.errors import CovsyncError
-from covsync.git.command import Answer, ask, without_repository
+from covsync.git.command import Answer, run_git, without_repository
 from covsync.model import Source
 
 LATEST = 253402300799  # the last second of the year 9999
@@ -38,7 +38,7 @@ class Repository(NamedTuple):
     @classmethod
     def around(cls, folder: Path) -> Repository:
         """The repository that ``folder`` lies in. Raises ``CovsyncError`` where there is none."""
-        answer = ask(folder, "rev-parse", "--show-toplevel", *OWN_FOLDER, OBJECT_FORMAT)
+        answer = run_git(folder, "rev-parse", "--show-toplevel", *OWN_FOLDER, OBJECT_FORMAT)
         if answer.status == 0 and answer.output:
             parts = answer.text().split("\n")
             if len(parts) > 3:  # a folder's name holds a line end
@@ -88,7 +88,7 @@ class Repository(NamedTuple):
     def tracked(self) -> frozenset[str]:
         """The paths in the index, relative to ``top``."""
         if self.is_bare:
-            answer = ask(self.top, "ls-tree", "-r", "-z", "--name-only", "--full-tree", "HEAD")
+            answer = run_git(self.top, "ls-tree", "-r", "-z", "--name-only", "--full-tree", "HEAD")
             return frozenset(answer.names())
         return self._listed()
 
@@ -97,14 +97,16 @@ class Repository(NamedTuple):
         return self._listed("--cached", "--others", "--exclude-standard")
 
     def _listed(self, *which: str) -> frozenset[str]:
-        answer = ask(self.top, "ls-files", "-z", *which)
+        answer = run_git(self.top, "ls-files", "-z", *which)
         if answer.status:
             raise unreadable(answer)
         return frozenset(answer.names())
 
     def head(self) -> Source:
         """The commit that is checked out. Raises ``CovsyncError`` where there is none yet."""
-        answer = ask(self.top, "log", "-1", "--no-show-signature", "--format=%H %ct", "HEAD", "--")
+        answer = run_git(
+            self.top, "log", "-1", "--no-show-signature", "--format=%H %ct", "HEAD", "--"
+        )
         if answer.status:
             raise CovsyncError(
                 "there is no commit yet whose coverage could be published",
@@ -120,7 +122,7 @@ class Repository(NamedTuple):
 
     def has_checked_out(self, branch: str) -> bool:
         """Whether ``branch`` is the one that is checked out."""
-        return ask(self.top, "symbolic-ref", "--quiet", "HEAD").text() == f"refs/heads/{branch}"
+        return run_git(self.top, "symbolic-ref", "--quiet", "HEAD").text() == f"refs/heads/{branch}"
 
     def precedes(self, ours: Source, theirs: Source) -> bool:
         """Whether ``ours`` is older than ``theirs``: an ancestor, as far as this clone knows.
@@ -134,7 +136,9 @@ class Repository(NamedTuple):
 
     def _is_ancestor(self, one: Source, other: Source) -> bool:
         commits = (one.commit, other.commit)
-        return not ask(self.top, "merge-base", "--is-ancestor", "--end-of-options", *commits).status
+        return not run_git(
+            self.top, "merge-base", "--is-ancestor", "--end-of-options", *commits
+        ).status
 
     def status(self, *, untracked: bool = False) -> dict[str, str]:
         """The two letters of ``git status`` for each path that differs from ``HEAD`` or the index.
@@ -144,7 +148,7 @@ class Repository(NamedTuple):
         of files that git was told to assume unchanged. With ``untracked`` there is also ``??`` for
         each file that git neither tracks nor ignores.
         """
-        answer = ask(
+        answer = run_git(
             self.top,
             *("-c", "core.fsmonitor=false", "-c", "core.checkStat=default"),
             *("-c", "core.trustctime=true", "-c", "core.fileMode=false"),
@@ -160,31 +164,31 @@ class Repository(NamedTuple):
         """Where a push to ``remote`` goes, ``insteadOf`` applied; none if there is no such one."""
         if remote.startswith("-"):
             return ()
-        answer = ask(self.top, "remote", "get-url", "--push", "--all", "--", remote)
+        answer = run_git(self.top, "remote", "get-url", "--push", "--all", "--", remote)
         return tuple(answer.text().splitlines()) if answer.status == 0 else ()
 
     def remotes(self) -> list[str]:
         """The names of the remotes."""
-        return ask(self.top, "remote").text().splitlines()
+        return run_git(self.top, "remote").text().splitlines()
 
     def has_ref(self, name: str) -> bool:
         """Whether there is a ref of this full name."""
-        return ask(self.top, "rev-parse", "--verify", "--quiet", name).status == 0
+        return run_git(self.top, "rev-parse", "--verify", "--quiet", name).status == 0
 
     def read(self, name: str) -> bytes | None:
         """A file's content by ``REF:PATH``, ``None`` where there is none."""
-        answer = ask(self.top, "cat-file", "blob", name)
+        answer = run_git(self.top, "cat-file", "blob", name)
         return None if answer.status else answer.output
 
     def nearest_ancestor(self, commit: str, known: Iterable[str]) -> str | None:
         """The first of the ``known`` commits that git meets going back from ``commit``."""
         wanted = frozenset(known)
-        history = ask(self.top, "rev-list", "--topo-order", commit, "--").text().split()
+        history = run_git(self.top, "rev-list", "--topo-order", commit, "--").text().split()
         return next((each for each in history if each in wanted), None)
 
     def local_variables(self) -> list[str]:
         """The environment variables that point git at one repository; settings are none."""
-        names = ask(self.top, "rev-parse", "--local-env-vars").text().split()
+        names = run_git(self.top, "rev-parse", "--local-env-vars").text().split()
         return [name for name in names if not name.startswith("GIT_CONFIG")]
 
 
@@ -221,7 +225,7 @@ def _settle_git_dir(here: Path) -> None:
     elif git_dir:
         # In a linked work tree git sets this alone, and takes any folder for the top level then.
         environ = without_repository(os.environ)
-        found = ask(here, "rev-parse", "--absolute-git-dir", environ=environ).text()
+        found = run_git(here, "rev-parse", "--absolute-git-dir", environ=environ).text()
         if os.path.realpath(found) == os.path.realpath(os.environ["GIT_DIR"]):
             del os.environ["GIT_DIR"]
 
@@ -261,7 +265,7 @@ def unreadable(answer: Answer) -> CovsyncError:
 
 
 def _rev_parse(folder: Path, *arguments: str) -> str:
-    return ask(folder, "rev-parse", *arguments).text()
+    return run_git(folder, "rev-parse", *arguments).text()
 
 
 def _own_folder_and_format(folder: Path) -> tuple[str, str]:
@@ -270,7 +274,7 @@ def _own_folder_and_format(folder: Path) -> tuple[str, str]:
 
 def check_branch(repository: Repository, branch: str) -> None:
     """Raises ``CovsyncError`` unless ``branch`` may be the data branch of ``repository``."""
-    answer = ask(repository.top, "check-ref-format", "--branch", branch)
+    answer = run_git(repository.top, "check-ref-format", "--branch", branch)
     valid = answer.status == 0 and answer.text() == branch
     if branch.startswith(("-", "refs/")) or not valid:
         raise CovsyncError(

@@ -20,8 +20,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from covsync.errors import PublicationError
-from covsync.git.address import Address, Setting
-from covsync.git.command import NO_GIT, Answer, ask
+from covsync.git.command import NO_GIT, Answer, run_git
+from covsync.git.remote_url import Address, Setting
 from covsync.git.repository import Repository
 from covsync.temporary import temporary_folder
 
@@ -143,12 +143,12 @@ def scratch_repository(
     _refuse_old_git(repository)
     address = Address.of(url, token)
     object_format = repository.object_format
-    theirs = _settings(ask(repository.top, "config", "--list", "-z", "--includes").output)
+    theirs = _settings(run_git(repository.top, "config", "--list", "-z", "--includes").output)
     with temporary_folder() as folder, _own_environment(repository):
         git_dir = folder / "data.git"
         no_hooks = folder / "hooks"
         no_hooks.mkdir()
-        made = ask(
+        made = run_git(
             repository.top,
             *("init", "--quiet", "--bare", "--template=", f"--object-format={object_format}"),
             os.fspath(git_dir),
@@ -159,7 +159,7 @@ def scratch_repository(
                 "Make room there, or point TMPDIR at another folder.",
             )
         ours = _settings(
-            ask(git_dir, "config", "--list", "-z", "--includes").output,
+            run_git(git_dir, "config", "--list", "-z", "--includes").output,
         )
         settings = [
             *_added(theirs, ours),
@@ -186,7 +186,7 @@ def scratch_repository(
 
 def _refuse_old_git(repository: Repository) -> None:
     """An older one would not understand how it is told what to do, and say something else."""
-    told = re.match(r"git version (\d+)\.(\d+)", ask(repository.top, "version").text())
+    told = re.match(r"git version (\d+)\.(\d+)", run_git(repository.top, "version").text())
     if told and (int(told[1]), int(told[2])) < OLDEST_GIT:
         raise PublicationError(
             f"git {told[1]}.{told[2]} is too old", "Install git {}.{} or newer.".format(*OLDEST_GIT)

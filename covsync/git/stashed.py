@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from covsync.git.command import ask
+from covsync.git.command import run_git
 from covsync.git.index import blob_ids, submodule_state
 from covsync.git.repository import Repository
 from covsync.model import blob_id
@@ -30,7 +30,7 @@ def put_aside(repository: Repository, environ: Mapping[str, str]) -> Mapping[str
     from covsync.temporary import temporary_folder
 
     used = environ.get("GIT_INDEX_FILE") or repository.git_dir / "index"
-    objects = ask(repository.top, "rev-parse", "--git-path", "objects").text()
+    objects = run_git(repository.top, "rev-parse", "--git-path", "objects").text()
     with temporary_folder() as folder:
         (folder / "objects").mkdir()
         shutil.copyfile(repository.top / used, folder / "index")
@@ -44,19 +44,21 @@ def put_aside(repository: Repository, environ: Mapping[str, str]) -> Mapping[str
             "GIT_OBJECT_DIRECTORY": os.fspath(folder / "objects"),
             "GIT_ALTERNATE_OBJECT_DIRECTORIES": os.pathsep.join(filter(None, alternates)),
         }
-        tree = ask(repository.top, "write-tree", environ=copied).text()
+        tree = run_git(repository.top, "write-tree", environ=copied).text()
         for patch in patches:
             apply = ("apply", "--cached", "--whitespace=nowarn", os.fspath(patch))
-            ask(repository.top, *apply, environ=copied)
+            run_git(repository.top, *apply, environ=copied)
         options = ("--cached", "--raw", "--no-renames", "--no-abbrev", "-z")
-        facts = ask(repository.top, "diff-index", *options, tree, environ=copied).names()
+        facts = run_git(repository.top, "diff-index", *options, tree, environ=copied).names()
         found: dict[str, bytes | None] = {}
         for fact, path in zip(facts[::2], facts[1::2], strict=True):
             _, mode, _, name, letter = fact.split(" ")
             if letter == GONE:
                 found[path] = None
             elif mode.startswith(TARGETS):
-                found[path] = ask(repository.top, "cat-file", "blob", name, environ=copied).output
+                found[path] = run_git(
+                    repository.top, "cat-file", "blob", name, environ=copied
+                ).output
     return found
 
 

@@ -13,7 +13,7 @@ from fractions import Fraction
 from html import escape
 
 from covsync.model import Report
-from covsync.render.verdana import BOLD_10, NORMAL_10, NORMAL_11, text_width
+from covsync.render.text_width import BOLD_10, NORMAL_10, NORMAL_11, text_width
 
 COLOURS = {"brightgreen": "#4c1", "orange": "#fe7d37", "red": "#e05d44"}
 FONT = "Verdana,Geneva,DejaVu Sans,sans-serif"

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from datetime import datetime, timezone
 
 from covsync.model import CoverageJson, Report, Source
-from covsync.render.stamp import own_part, stamped
+from covsync.render.fingerprint import own_part, stamped
 
 SCHEMA = 1
 COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")

@@ -10,9 +10,9 @@ from covsync.config import Config
 from covsync.model import Links, Report, Source, blob_id
 from covsync.render.badge import Badge, badge_of, badge_svg, endpoint_json, message_of
 from covsync.render.data_json import data_head, data_json, source_of
+from covsync.render.fingerprint import fingerprint_of, is_intact, stamp
 from covsync.render.history import history_jsonl
 from covsync.render.readme import readme_md
-from covsync.render.stamp import fingerprint_of, is_intact, stamp
 from covsync.render.trend import trend_svg
 
 HTML_FOLDER = "htmlcov"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 
-class Clock:
+class Timings:
     """Phases that follow each other, each as long as it took since the one before."""
 
     def __init__(self) -> None:

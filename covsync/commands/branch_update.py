@@ -72,7 +72,9 @@ class Place:
         return {name: figure for name, figure in zip(names, told, strict=True) if figure}
 
 
-def told_already(tip: Tip, fingerprint: str, source: Source, config: Config) -> NothingToDo | None:
+def already_published(
+    tip: Tip, fingerprint: str, source: Source, config: Config
+) -> NothingToDo | None:
     """Why there is nothing to do where ``tip`` tells all that a publication would.
 
     That is known without making it, by what ``data.json`` says of itself and its neighbours, of a

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from covsync.config import Config
-from covsync.git.hosting import links, web_address
 from covsync.model import Links
+from covsync.render.links import links_for, web_address
 
 PREVIEW = "https://htmlpreview.github.io/?"
 
@@ -23,7 +23,7 @@ def linked(
     **settings: Any,  # noqa: ANN401 - whatever Config takes
 ) -> Links:
     config = Config(**settings)
-    return links(url, config, has_html=has_html, environ=environ or {}, event=event or {})
+    return links_for(url, config, has_html=has_html, environ=environ or {}, event=event or {})
 
 
 @pytest.mark.parametrize(

@@ -75,7 +75,7 @@ def web_address(url: str) -> WebAddress | None:
     return WebAddress(base, host.lower(), path) if path else None
 
 
-def links(
+def links_for(
     url: str | None,
     config: Config,
     *,
