@@ -155,7 +155,7 @@ SAID = st.lists(
 
 @given(output=st.binary(), error=SAID)
 def test_a_refusal_is_one_line_whatever_git_and_the_remote_say(output: bytes, error: str) -> None:
-    told = refusal(Answer(1, output, error), "covsync-data")
+    told = refusal(Answer(1, output, error), "covsync-data", "push")
     assert told.message
     assert told.tries >= 1
     assert "\n" not in told.message + told.fix

@@ -140,8 +140,8 @@ def test_a_server_that_asks_to_wait_for_long_is_told_of(
     ended = shapes.covsync("push")
     assert ended.status == 1
     assert ended.err == (
-        "covsync: error: the remote gets too many requests and asks to be left alone, for 3600 "
-        "seconds\n  Run it again later.\n"
+        "covsync: error: the remote is rate-limiting (HTTP 429), for 3600 seconds\n"
+        "  Run it again later.\n"
     )
     assert tip(remote) == ""
 
@@ -212,6 +212,21 @@ def test_a_transport_that_never_ends_is_ended(
     assert answer.error == "git ls-remote timed out after 0.5 seconds"
 
 
+def test_a_baseline_that_cannot_be_fetched_is_said_to_be_that(
+    shapes: Checkout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GIT_SSH_COMMAND", "sh -c 'echo no such key >&2; exit 1' #")
+    shapes.git("remote", "set-url", "origin", "ssh://127.0.0.1/r.git")
+    shapes.write({"pyproject.toml": BRANCHES + "[tool.covsync]\nmax_drop = 1\n"})
+    shapes.git("add", "pyproject.toml")
+    ended = shapes.covsync("check", "--fetch")
+    assert ended.status == 1
+    assert ended.err == (
+        "covsync: error: git could not read from the remote (no such key)\n"
+        "  Try `git fetch` by hand, and run it again.\n"
+    )
+
+
 # A publication that must not fail the job
 
 
@@ -220,9 +235,9 @@ def test_a_failed_publication_can_be_a_warning(shapes: Checkout, server: HttpRem
     ended = shapes.covsync("push", "--soft-fail")
     assert (ended.status, ended.out) == (0, "")
     assert ended.err == (
-        "covsync: warning: the coverage was not published: the credentials do not allow a push to "
-        "the remote\n  Give them the right to write (GitHub Actions: `permissions: contents: "
-        "write`).\n"
+        "covsync: warning: the coverage was not published: the credentials do not allow covsync to "
+        "read from the remote\n  Give them the right to read, and for a push to write (GitHub "
+        "Actions: `permissions: contents: write`).\n"
     )
     shapes.git("remote", "remove", "origin")
     ended = shapes.covsync("push", "--soft-fail")

@@ -162,7 +162,7 @@ def offer(base: Tip, branch: str, commit: str) -> Refusal | None:
     )
     if answer.status == 0 or _remote_tip(base.scratch, branch) == commit:
         return None
-    return refusal(answer, branch)
+    return refusal(answer, branch, "push")
 
 
 def tip(scratch: Scratch, branch: str, *, with_history: bool = False) -> Tip:
@@ -211,7 +211,7 @@ def _tip_in(listing: Answer, branch: str) -> str:
 def _fetched_tip(scratch: Scratch, branch: str, how: Iterable[str]) -> Tip | Refusal:
     answer = scratch.run("ls-remote", REMOTE, f"refs/heads/{branch}")
     if answer.status:
-        return refusal(answer, branch)
+        return refusal(answer, branch, "fetch")
     if not _tip_in(answer, branch):
         return Tip(scratch)
     answer = scratch.run(
@@ -220,7 +220,7 @@ def _fetched_tip(scratch: Scratch, branch: str, how: Iterable[str]) -> Tip | Ref
     )
     if answer.status:
         gone = _remote_tip(scratch, branch) == ""
-        return Tip(scratch) if gone else refusal(answer, branch)
+        return Tip(scratch) if gone else refusal(answer, branch, "fetch")
     found = scratch.run("rev-parse", "--verify", "--quiet", f"{BASE}^{{commit}}")
     if found.status:
         return Refusal(

@@ -49,8 +49,8 @@ NETWORK = (
     r"Could not resolve host|Failed to connect|Connection (refused|reset)|timed out|"
     r"error: 5\d\d|early EOF|hung up|RPC failed|unable to access"
 )
-# The first that fits counts. {branch} is the data branch, {last} git's last telling
-# line, {told} what the remote's own hooks and rules said.
+# The first that matches counts. {branch} is the data branch, {last} the last line of git that gives
+# a reason, {told} what the remote's own hooks and rules said, {verb} and {command} what git did.
 KNOWN = (
     (
         "dubious ownership",
@@ -134,8 +134,9 @@ KNOWN = (
     (
         "error: 403|Permission to .* denied|not allowed to (push|upload)|read.only",
         Refusal(
-            "the credentials do not allow a push to the remote{told}",
-            "Give them the right to write (GitHub Actions: `permissions: contents: write`).",
+            "the credentials do not allow covsync to {verb} the remote{told}",
+            "Give them the right to read, and for a push to write (GitHub Actions: `permissions: "
+            "contents: write`).",
         ),
     ),
     (
@@ -162,7 +163,7 @@ KNOWN = (
     (
         THROTTLING,
         Refusal(
-            "the remote gets too many requests and asks to be left alone",
+            "the remote is rate-limiting (HTTP 429)",
             "Run it again later.",
             tries=4,
             is_throttling=True,
@@ -186,8 +187,8 @@ KNOWN = (
     (
         "",
         Refusal(
-            "git could not push to the remote ({last}){told}",
-            "Try `git push` by hand, and run it again.",
+            "git could not {verb} the remote ({last}){told}",
+            "Try `git {command}` by hand, and run it again.",
         ),
     ),
 )
@@ -206,8 +207,11 @@ def asked_pause(header: str, now: float) -> int:
         return 0
 
 
-def refusal(answer: Answer, branch: str) -> Refusal:
-    """What a failed ``ls-remote``, ``fetch`` or ``push --porcelain`` of ``branch`` means."""
+def refusal(answer: Answer, branch: str, command: str) -> Refusal:
+    """What a failed ``push --porcelain`` of ``branch`` means, or an ``ls-remote`` or ``fetch``.
+
+    ``command`` is ``push`` or ``fetch``.
+    """
     said = answer.output.decode(errors="replace") + "\n" + answer.error
     hints = REMOTE_LINES.findall(answer.error)[:SHOWN_REMOTE_LINES]
     rejected = [line.rpartition("\t")[2] for line in said.splitlines() if line.startswith("!\t")]
@@ -215,6 +219,8 @@ def refusal(answer: Answer, branch: str) -> Refusal:
     lines += rejected if not any(EXPLAINS.search(line) for line in lines) else []
     facts = {
         "branch": branch,
+        "command": command,
+        "verb": "push to" if command == "push" else "read from",
         "last": lines[-1] if lines else "git gives no reason",
         "told": f": {' / '.join(hints)}" if hints else "",
     }
