@@ -256,10 +256,10 @@ class Report(NamedTuple):
 
 
 class Baseline(NamedTuple):
-    """A total that was published, and each file's then (empty where only the total is known)."""
+    """A total that was published; ``files`` reads each file's, none where only the total was."""
 
     percent: Fraction
-    files: Mapping[str, Fraction]
+    files: Callable[[], Mapping[str, Fraction]]
 
 
 class Finding(NamedTuple):

@@ -194,6 +194,24 @@ def test_the_total_may_not_drop_far_below_what_was_published(recorded: Checkout)
     assert recorded.covsync("check").status == 0
 
 
+def test_a_fetched_baseline_is_read_without_what_publishes(recorded: Checkout) -> None:
+    """A function of the name that the totals have is no trap: it stands before them."""
+    named = 'def totals():\n    return {"totals": {"num_statements": 1}}\n'
+    recorded.write({"pyproject.toml": DROP.format(1), "named.py": named})
+    recorded.write({"test_shapes.py": BETTER_TEST + "import named\n"})
+    recorded.commit()
+    record(recorded)
+    assert recorded.covsync("push").status == 0
+    recorded.git("fetch", "--quiet", "origin", "+covsync-data:refs/remotes/origin/covsync-data")
+    code = (
+        "import sys\nfrom covsync.cli import main\nstatus = main(['check'])\n"
+        "heavy = {'git', 'coverage', 'email', 'covsync.git.data_branch', 'covsync.git.scratch'}\n"
+        "print(status, sorted(heavy & set(sys.modules)))"
+    )
+    done = run(["python", "-c", code], recorded.folder)
+    assert (done.out.splitlines()[-1], done.err) == ("0 []", "")
+
+
 def test_the_baseline_of_a_comparison_is_that_of_the_nearest_ancestor(recorded: Checkout) -> None:
     recorded.covsync("push")
     recorded.git("switch", "--quiet", "--create", "topic")

@@ -10,9 +10,10 @@ from fractions import Fraction
 from covsync.commands import project as projects
 from covsync.commands.project import Project
 from covsync.console import Console
-from covsync.git import data_branch
 from covsync.model import HUNDRED, Baseline
+from covsync.render.fingerprint import own_part
 
+TOTALS = b'"totals": '
 Read = Callable[[str], bytes | None]
 
 
@@ -55,18 +56,40 @@ def _reader(console: Console, project: Project, *, fetch: bool) -> Iterator[Read
         place = f"refs/remotes/{config.remote}/{config.branch}:{folder}"
         yield lambda path: repository.read(place + path)
         return
+    from covsync.git import data_branch
+
     with projects.scratch(console, project, repository.push_urls(config.remote)) as scratch:
         tip = data_branch.tip(scratch, config.branch)
         yield lambda path: tip.read(folder + path)
 
 
 def _of_data(data: bytes | None) -> Baseline | None:
+    """The baseline in a ``data.json``, of which the files are only read for a drop."""
     try:
-        raw = json.loads(data or b"")["raw_data"]
-        files = {path: _percent(entry["summary"]) for path, entry in raw["files"].items()}
-        return Baseline(_percent(raw["totals"]), files)
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return Baseline(_percent(_totals(data or b"")), lambda: _files(data or b""))
+    except (ValueError, TypeError, KeyError, RecursionError):
         return None
+
+
+def _totals(data: bytes) -> Mapping[str, int]:
+    """The ``raw_data.totals`` of a ``data.json``, which covsync writes behind the last file.
+
+    No string of JSON holds a quote that is not escaped, so the last key of that name is the one.
+    """
+    tail = data[data.rfind(TOTALS) :]
+    if own_part(data)[1] and tail.startswith(TOTALS):
+        totals, _ = json.JSONDecoder().raw_decode(tail.removeprefix(TOTALS).decode())
+    else:
+        totals = json.loads(data)["raw_data"]["totals"]
+    return dict(totals)
+
+
+def _files(data: bytes) -> Mapping[str, Fraction]:
+    try:
+        files = json.loads(data)["raw_data"]["files"]
+        return {path: _percent(entry["summary"]) for path, entry in files.items()}
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return {}
 
 
 def _of_history(project: Project, base: str, history: bytes) -> Baseline | None:
@@ -79,7 +102,7 @@ def _of_history(project: Project, base: str, history: bytes) -> Baseline | None:
         except (ValueError, TypeError, KeyError, RecursionError):
             continue
     nearest = project.repository.nearest_ancestor(base, published)
-    return None if nearest is None else Baseline(published[nearest], {})
+    return None if nearest is None else Baseline(published[nearest], dict)
 
 
 def _percent(counts: Mapping[str, int]) -> Fraction:

@@ -34,30 +34,32 @@ def judge(report: Report, asked: Asked) -> Verdict:
 
     A glob that fits no file is neither held nor broken, but told.
     """
-    judged: list[tuple[str, str, Fraction, tuple[FileReport, ...], str]] = []
+    judged: list[tuple[str, str, Fraction, tuple[FileReport, ...]]] = []
     if asked.fail_under is not None:
-        judged.append(("fail_under", "total", asked.fail_under, report.files, ""))
+        judged.append(("fail_under", "total", asked.fail_under, report.files))
     if asked.fail_under_file is not None:
         floor = asked.fail_under_file
-        judged += [("fail_under_file", each.path, floor, (each,), "") for each in report.files]
+        judged += [("fail_under_file", each.path, floor, (each,)) for each in report.files]
     if asked.fail_under_diff is not None:
         files = _narrowed(report.files, asked.changes)
-        judged.append(("fail_under_diff", "changed lines", asked.fail_under_diff, files, ""))
+        judged.append(("fail_under_diff", "changed lines", asked.fail_under_diff, files))
     unmatched = []
     for glob, floor in asked.paths.items():
         files = _under(glob, report.files)
         if files:
-            judged.append(("paths", glob, floor, files, ""))
+            judged.append(("paths", glob, floor, files))
         else:
             unmatched.append(glob)
     if asked.max_drop is not None and asked.before is not None:
         floor = max(asked.before.percent - asked.max_drop, Fraction(0))
-        judged.append(("max_drop", "total", floor, report.files, _losses(report, asked.before)))
+        judged.append(("max_drop", "total", floor, report.files))
     findings = []
-    for rule, subject, floor, files, note in judged:
+    for rule, subject, floor, files in judged:
         totals = Totals.together(each.totals for each in files)
         if totals.is_below(floor):
             missing = _most_missing_first(files)
+            before = asked.before if rule == "max_drop" else None
+            note = _losses(report, before) if before else ""
             findings.append(Finding(rule, subject, totals, floor, missing, note))
     findings.sort(key=lambda finding: (-finding.shortfall, finding.subject))
     return Verdict(tuple(findings), len(judged) - len(findings), tuple(unmatched))
@@ -103,15 +105,15 @@ def _narrowed(
 
 def _losses(report: Report, before: Baseline) -> str:
     """From what to what, and which files lost most."""
+    files = before.files()
     lost = sorted(
-        (each.totals.percent_covered - before.files[each.path], each.path, each)
+        (each.totals.percent_covered - files[each.path], each.path, each)
         for each in report.files
-        if each.path in before.files
+        if each.path in files
     )
     precision = report.style.precision
     told = [
-        f"{each.path} {shown(before.files[each.path], precision)}% -> "
-        f"{each.totals.shown(precision)}%"
+        f"{each.path} {shown(files[each.path], precision)}% -> {each.totals.shown(precision)}%"
         for points, _, each in lost[:SHOWN_LOSSES]
         if points < 0
     ]
