@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import sqlite3
 import subprocess
+from pathlib import Path
 
 import pytest
 from conftest import BETTER_TEST, BRANCHES, SHAPES, Checkout, run
@@ -204,6 +206,21 @@ def test_a_text_edited_while_the_tests_ran_is_not_recorded(shapes: Checkout) -> 
     shapes.stage()
     ended = shapes.covsync("check")
     assert (ended.status, "shapes.py was edited while the tests ran" in ended.err) == (3, True)
+
+
+@pytest.mark.parametrize("command", [("record",), ("run", "test_shapes.py")])
+def test_a_text_edited_just_before_it_is_hashed_is_not_recorded(
+    shapes: Checkout, tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    edits = f"echo 'x = 1' >> {shapes.folder}/shapes.py"
+    git = tmp_path / "git"
+    git.write_text(
+        f'#!/bin/sh\ncase "$*" in *hash-object*) {edits};; esac\nexec {shutil.which("git")} "$@"\n'
+    )
+    git.chmod(0o755)
+    shapes.env["PATH"] = f"{tmp_path}:{os.environ['PATH']}"
+    ended = shapes.covsync(*command)
+    assert (ended.status, "shapes.py was " in ended.err) == (3, True), ended
 
 
 def test_a_new_file_in_scope_was_never_measured(recorded: Checkout) -> None:

@@ -141,11 +141,12 @@ def _record(
     seen = _of_project(project, present) if by_times else set(ran.digests)
     seen |= _config_files(project, sessions)
     paths = committed_paths(project, seen.union(before, reports), present, tests)
+    names, texts = recorded_files(project, paths, ran)
+    # What is edited from here on is not recorded; what was edited before shows now.
     if by_times:
         _refuse_newer(project, measurement.data_file, paths, began)
     else:
         _refuse_edited_settings(project, sessions)
-    names, texts = recorded_files(project, paths, ran)
     asked = settings.settings_in(settings.disk_reader(project.folder), project.depth)
     if base:
         _refuse_changed(project, base, names, present, asked.bearing)

@@ -52,12 +52,12 @@ def recorded_files(project: Project, paths: Iterable[str], ran: Loaded) -> Recor
     submodules = index.listing(repository).submodules
     within = {path: _submodule_of(path, submodules) for path in paths}
     own = sorted(path for path, submodule in within.items() if submodule is None)
-    _refuse_edited(project, own, ran)
     names = dict(index.blob_ids(repository, own))
     stored = index.stored(repository, names.values())
     texts = {
         path: (repository.top / path).read_bytes() for path in own if names[path] not in stored
     }
+    _refuse_edited(project, own, ran)
     for submodule in sorted(filter(None, set(within.values()))):
         names[submodule] = index.submodule_state(repository, submodule)
     for path in ran.named:
