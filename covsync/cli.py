@@ -273,7 +273,7 @@ def _ratchet(parsed: argparse.Namespace) -> int:
     from covsync.commands.ratchet import ratchet
 
     if not parsed.step:
-        raise CovsyncError("--step 0 is no step", "Use 1, 0.1 or the like.")
+        raise CovsyncError("--step must be above 0", "Use 1, 0.1 or the like.")
     return ratchet(Console(parsed.verbose), step=parsed.step, allow_lower=parsed.allow_lower)
 
 

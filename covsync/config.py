@@ -36,7 +36,7 @@ NO_SUBPROJECT = frozenset(
 
 
 class Config(NamedTuple):
-    """One value a key; ``docs/configuration.md`` tells users what each means.
+    """One value a key; ``docs/configuration.md`` says what each means.
 
     Floors are exact percentages, 0 to 100; ``None`` is no floor (for ``fail_under``:
     coverage.py's own). ``public`` is ``None`` where it is to be found out.

@@ -106,7 +106,8 @@ def _of(config: pytest.Config) -> list[Noting]:
 
 def _look(noting: Noting) -> None:
     """Looks where coverage.py writes, and notes its ``source`` and copies that will be mapped."""
-    from covsync.measure import copies, settings
+    from covsync.measure import settings
+    from covsync.measure.session import copies
 
     noting.look()
     observer.append(noting.notes, {"source": settings.current_source()})
@@ -140,7 +141,7 @@ def _begin(config: pytest.Config) -> None:
 
     from covsync.errors import CovsyncError
     from covsync.git.repository import Repository
-    from covsync.measure.notes import new
+    from covsync.measure.session.notes import new
 
     try:
         repository = Repository.around(Path(os.path.realpath(Path.cwd())))
@@ -197,7 +198,7 @@ def _ended(session: pytest.Session, noting: Noting) -> dict[str, object]:
 
 def _narrowed(session: pytest.Session, top: Path) -> dict[str, object] | None:
     """By what the command line left tests out, ``None`` where it did not."""
-    from covsync.measure.narrowing import Narrowed, PytestWords
+    from covsync.measure.session.pytest_arguments import Narrowed, PytestWords
 
     config = session.config
     params = config.invocation_params
@@ -222,8 +223,8 @@ def _testpaths(config: pytest.Config) -> list[Path]:
 
 def _at_exit(noting: Noting) -> None:
     """Records, where coverage.py wrote the data; leaves the notes where it is to be combined."""
-    from covsync.measure import copies
-    from covsync.measure import notes as reader
+    from covsync.measure.session import copies
+    from covsync.measure.session import notes as reader
 
     notes, data_file, began = Path(noting.notes), noting.data_file, noting.began
     if os.getpid() != noting.process or data_file is None:

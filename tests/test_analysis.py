@@ -1,4 +1,4 @@
-"""What covsync puts together from kept results is what coverage.py makes in one piece."""
+"""What covsync puts together from stored results is what coverage.py makes of all at once."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from conftest import Checkout, run, with_read_only
 
-from covsync.measure.pages.names import with_plain_names
+from covsync.measure.html.page_names import with_plain_names
 
 PROGRAM = """\
 import glob, runpy
@@ -72,16 +72,16 @@ MANY = {
 MEANWHILE = """\
 import sys
 from pathlib import Path
-from covsync.measure import opened
+from covsync.measure.inputs import Inputs
 
-usual = opened.keys_of
+usual = Inputs.with_sources
 
 def then_changed(*arguments):
     made = usual(*arguments)
     Path(".coveragerc").write_text("[report]\\nexclude_also = return\\n")
     return made
 
-opened.keys_of = then_changed
+Inputs.with_sources = then_changed
 from covsync.cli import main
 sys.exit(main(sys.argv[1:]))
 """
@@ -149,17 +149,17 @@ def written(checkout: Checkout, folder: str = "../out") -> str:
 
 
 def store_of(checkout: Checkout) -> Path:
-    return checkout.folder / ".git" / "covsync" / "analysis-1.sqlite"
+    return checkout.folder / ".git" / "covsync" / "store-4.sqlite"
 
 
 @pytest.mark.parametrize("settings", SETTINGS.values(), ids=SETTINGS)
 def test_reports_put_together_are_coverage_pys(many: Checkout, settings: str) -> None:
     measure(many, settings)
-    assert "in one piece" not in written(many)
+    assert "at once" not in written(many)
     many.write({"src/part.py": SOURCES["src/part.py"] + "z = 1\n"})
     measure(many, settings)
     said = written(many)
-    assert "in one piece" not in said
+    assert "at once" not in said
     assert "35 of 36 files from the store" in said
     assert "36 of 36 files from the store" in written(many)
 
@@ -167,13 +167,13 @@ def test_reports_put_together_are_coverage_pys(many: Checkout, settings: str) ->
 def test_a_form_of_page_that_is_not_known_is_coverage_pys_own(many: Checkout) -> None:
     many.write({"src/with\nline.py": "x = 1\n"})
     measure(many, SETTINGS["branches"])
-    assert "in one piece" in written(many)
+    assert "at once" in written(many)
 
 
 def test_files_that_a_plugin_traced_are_analysed_each_time(many: Checkout) -> None:
     many.write({"traced.py": TRACED})
     measure(many, "[run]\nplugins = traced\ncore = ctrace\n")
-    assert written(many).count("in one piece") >= 1
+    assert written(many).count("at once") >= 1
 
 
 @pytest.mark.parametrize("damage", ["gone", "cut", "other", "text", "folder"])
@@ -187,8 +187,8 @@ def test_a_store_in_whatever_state_changes_no_answer(many: Checkout, damage: str
         store.write_bytes(content[: len(content) // 2])
     elif damage == "other":
         with sqlite3.connect(store) as database:
-            database.execute("drop table result")
-            database.execute("create table result (something text)")
+            database.execute("drop table content")
+            database.execute("create table content (something text)")
         database.close()
     elif damage == "text":
         store.write_text("This is no database.\n" * 500)
@@ -205,7 +205,7 @@ def test_a_store_in_whatever_state_changes_no_answer(many: Checkout, damage: str
 def test_shortened_results_are_made_again(many: Checkout) -> None:
     written(many)
     with sqlite3.connect(store_of(many)) as database:
-        database.execute("update result set content = substr(content, 1, 20)")
+        database.execute("update content set content = substr(content, 1, 20)")
     database.close()
     assert "(0 of 36 files from the store" in written(many)
 
@@ -276,7 +276,7 @@ def test_what_stops_a_process_is_told_as_ever(
 def test_processes_do_not_load_what_lies_about(many: Checkout) -> None:
     """Modules of the project do not stand in for the standard library's."""
     many.write({"html.py": "raise SystemExit(9)\n", "pickle.py": "raise SystemExit(9)\n"})
-    assert "in one piece" not in written(many)
+    assert "at once" not in written(many)
 
 
 @pytest.mark.parametrize("options", [[], ["-O"], ["-OO"]])
@@ -299,7 +299,7 @@ def test_what_else_lies_on_the_path_of_modules_does_no_harm(many: Checkout) -> N
         "import pathlib, sys\nsys.path.append(pathlib.Path('/nowhere'))\n"
     )
     many.env["PYTHONPATH"] = str(starts)
-    assert "in one piece" not in many.covsync("check", "--verbose").err
+    assert "at once" not in many.covsync("check", "--verbose").err
 
 
 def test_what_a_process_is_warned_of_is_said_once(many: Checkout) -> None:
@@ -341,4 +341,4 @@ def test_no_process_outlives_the_one_that_started_it(
 def workers_of(parent: int) -> list[str]:
     listed = run(["ps", "-ww", "-eo", "ppid=,args="], Path.cwd()).out
     lines = listed.splitlines()
-    return [line for line in lines if line.split()[0] == str(parent) and "analysis.worker" in line]
+    return [line for line in lines if line.split()[0] == str(parent) and "pool_worker" in line]

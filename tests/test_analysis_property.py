@@ -17,14 +17,13 @@ from coverage import Coverage, CoverageData
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from covsync.measure.analysis.kept import Kept
-from covsync.measure.measurement import Measurement
-from covsync.measure.opened import opened
-from covsync.measure.pages.report import html_pages
-from covsync.measure.pages.source import timeless
+from covsync.measure.html.assemble import html_pages
+from covsync.measure.html.split import without_time
+from covsync.measure.measure import Measurement, open_data
+from covsync.measure.store import Results
 from covsync.model import Lines, Totals, WorkTree
 
-WORKERS = "covsync.measure.analysis.workers"
+WORKERS = "covsync.measure.pool"
 NAMES = ("a.py", "b.py", "c.py")
 STATEMENTS = (
     "x = 1",
@@ -122,12 +121,12 @@ def pretended(versions: tuple[str, str] | None) -> AbstractContextManager[object
     """For a while covsync takes coverage.py and Python for others, which results do not tell."""
     if versions is None:
         return nullcontext()
-    return patch("covsync.measure.analysis.keys.versions", lambda: versions)
+    return patch("covsync.measure.settings.versions", lambda: repr(versions))
 
 
-def told(folder: Path, kept: Path) -> tuple[Measurement, dict[str, bytes], str | None]:
+def told(folder: Path, store: Path) -> tuple[Measurement, dict[str, bytes], str | None]:
     tree = WorkTree(folder, folder, frozenset(NAMES))
-    with opened(None, tree, Kept(kept, ".")) as found:
+    with open_data(None, tree, Results(store, ".")) as found:
         measurement = found.measurement(pages=True)
         return measurement, dict(html_pages(measurement)), found.fingerprint()
 
@@ -152,7 +151,7 @@ def of_coverage_py(folder: Path) -> tuple[str, dict[str, bytes]]:
     document = json.loads((folder / "own.json").read_text())
     del document["meta"]["timestamp"]
     pages = {
-        path.name: timeless(path.read_text()).encode() if path.suffix == ".html" else b""
+        path.name: without_time(path.read_text()).encode() if path.suffix == ".html" else b""
         for path in out.iterdir()
         if path.name not in (".gitignore", "status.json")
     }
@@ -167,14 +166,14 @@ def test_warm_cold_and_coverage_py_agree(history: list[State]) -> None:
     seen: dict[str | None, tuple[str, dict[str, bytes]]] = {}
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary).resolve()
-        project, kept = folder / "project", folder / "kept"
+        project, store = folder / "project", folder / "store"
         project.mkdir()
         with entered(project):
             for number, state in enumerate(history):
                 bring_about(state, project)
                 few = 0 if state.by_many else 24
                 with pretended(state.versions), patch(f"{WORKERS}.FEW", few):
-                    warm, warm_pages, fingerprint = told(project, kept)
+                    warm, warm_pages, fingerprint = told(project, store)
                     cold, cold_pages, again = told(project, folder / f"cold-{number}")
                 own, own_pages = of_coverage_py(project)
                 assert figures(warm) == figures(cold) == own
@@ -182,7 +181,7 @@ def test_warm_cold_and_coverage_py_agree(history: list[State]) -> None:
                 html = {name: page for name, page in warm_pages.items() if name.endswith("html")}
                 assert html == own_pages
                 assert read(warm) == read(cold)
-                assert not warm.notes
+                assert not warm.data.results.notes
                 assert fingerprint == again
                 if number and history[number - 1].versions != state.versions:
                     assert not warm.from_store

@@ -21,8 +21,8 @@ from covsync.errors import CovsyncError
 from covsync.git.command import Answer
 from covsync.git.remote_errors import refusal
 from covsync.git.remote_url import Address
-from covsync.measure.coverage_json import in_parts, report_from_json
-from covsync.measure.paths import Paths, place
+from covsync.measure.json_report import in_parts, report_from_json
+from covsync.measure.path_mapping import Paths, place
 from covsync.model import ReportStyle, Totals, WorkTree
 from covsync.render.links import links_for, web_address
 

@@ -33,7 +33,7 @@ def test_changed_lines_and_their_branches_have_a_floor(recorded: Checkout) -> No
     ended = recorded.covsync("check")
     assert ended.status == 2
     assert ended.out.startswith(
-        "changed lines: 67% is below 100% (fail_under_diff); missing shapes.py 14\n"
+        "changed lines: 67% is below 100% (fail_under_diff); missing shapes.py:14\n"
     )
     recorded.write({"pyproject.toml": DIFF.format(66)})
     recorded.stage("pyproject.toml")
@@ -52,7 +52,7 @@ def test_changes_are_those_of_their_own_file_whatever_git_is_told(recorded: Chec
     ended = recorded.covsync("check", "--fail-under-diff=100")
     assert ended.status == 2
     assert ended.out.startswith(
-        "changed lines: 67% is below 100% (fail_under_diff); missing shapes.py 13\n"
+        "changed lines: 67% is below 100% (fail_under_diff); missing shapes.py:13\n"
     )
 
 
@@ -158,7 +158,7 @@ def test_a_changed_line_that_continues_a_statement_is_that_statement(
     ended = shapes.covsync("check", "--fail-under-diff=100")
     assert ended.status == (0 if is_called else 2), ended
     if not is_called:
-        expected = "changed lines: 0% is below 100% (fail_under_diff); missing shapes.py 2\n"
+        expected = "changed lines: 0% is below 100% (fail_under_diff); missing shapes.py:2\n"
         assert ended.out.startswith(expected)
 
 

@@ -18,7 +18,7 @@ def test_a_broken_floor_says_figure_floor_lines_and_what_to_do(shapes: Checkout)
     ended = shapes.covsync("check", "--fail-under", "90")
     assert (ended.status, ended.err) == (2, "")
     assert ended.out == (
-        "total: 75% is below 90% (fail_under); missing shapes.py 3\n"
+        "total: 75% is below 90% (fail_under); missing shapes.py:3\n"
         "Cover at least 2 more statements or branches, run the tests under coverage.py, "
         "then try again.\n"
     )
@@ -38,9 +38,9 @@ def test_all_floors_are_judged_at_once_and_the_worst_comes_first(shapes: Checkou
     ended = shapes.covsync("check")
     assert ended.status == 2
     assert ended.out.splitlines()[:3] == [
-        "rou*: 50% is below 99% (paths); missing round.py 2",
-        "round.py: 50% is below 90% (fail_under_file); missing 2",
-        "total: 90% is below 95.5% (fail_under); missing round.py 2",
+        "rou*: 50% is below 99% (paths); missing round.py:2",
+        "round.py: 50% is below 90% (fail_under_file); missing round.py:2",
+        "total: 90% is below 95.5% (fail_under); missing round.py:2",
     ]
 
 
@@ -55,7 +55,7 @@ def test_a_missing_branch_is_named_as_coverage_py_names_it(shapes: Checkout) -> 
     shapes.coverage("run", "test_shapes.py")
     ended = shapes.covsync("check", "--fail-under-file", "100")
     assert ended.out.startswith(
-        "shapes.py: 83% is below 100% (fail_under_file); missing 2->4\n"
+        "shapes.py: 83% is below 100% (fail_under_file); missing shapes.py:2->4\n"
         "Cover at least 1 more statement or branch in shapes.py,"
     )
 
@@ -89,7 +89,7 @@ def test_a_hundred_means_a_hundred(checkout: Checkout) -> None:
     checkout.coverage("run", "code.py")
     ended = checkout.covsync("check", "--fail-under", "100")
     assert ended.status == 2
-    assert ended.out.startswith("total: 99% is below 100% (fail_under); missing code.py 25000\n")
+    assert ended.out.startswith("total: 99% is below 100% (fail_under); missing code.py:25000\n")
 
 
 def test_without_a_floor_nothing_is_enforced_and_it_says_so(shapes: Checkout) -> None:

@@ -54,7 +54,7 @@ def test_the_files_stay_and_the_history_is_kept(shapes: Checkout, remote: Path) 
     assert on_branch(remote, "rev-parse", "covsync-data^{tree}") == tree
     assert [line["commit"] for line in history(remote)] == commits
     assert shapes.covsync("compact").out == "covsync: origin/covsync-data is one commit already\n"
-    assert "tells this coverage already" in shapes.covsync("push").out
+    assert "is up to date" in shapes.covsync("push").out
 
 
 def test_a_dry_run_only_tells_the_sizes(shapes: Checkout, remote: Path) -> None:

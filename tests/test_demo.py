@@ -13,10 +13,10 @@ def test_it_shows_the_main_job_and_leaves_nothing(tmp_path: Path) -> None:
     assert (ended.status, ended.err) == (0, "")
     shown = ended.out
     steps = (
-        "total: 40% is below 90% (fail_under); missing greeting/__init__.py 4-6",
+        "total: 40% is below 90% (fail_under); missing greeting/__init__.py:4-6",
         "covsync: coverage is 100%, its floor held",
         "covsync: pushed 100% of ",
-        "covsync: origin/covsync-data tells this coverage already",
+        "covsync: origin/covsync-data is up to date",
         "htmlcov/index.html",
         "# Repository Coverage",
         "covsync demo --keep DIR",

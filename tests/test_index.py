@@ -140,7 +140,7 @@ def test_attributes_that_call_a_source_binary_hide_no_changed_line(changed: Chec
     ended = changed.covsync("check")
     assert (ended.status, ended.out.splitlines()[0]) == (
         2,
-        "changed lines: 50% is below 100% (fail_under_diff); missing shapes.py 12",
+        "changed lines: 50% is below 100% (fail_under_diff); missing shapes.py:12",
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from conftest import Checkout, run
 
-from covsync.measure import record_store
+from covsync.measure import store
 
 FILES = {
     "work.py": "def one():\n    return 1\n\n\ndef two():\n    return 2\n",
@@ -29,7 +29,7 @@ def narrowed(checkout: Checkout, *program: str, env: dict[str, str] | None = Non
     checkout.git("add", "--all")
     ended = run(["covsync", "run", *program], checkout.folder, env)
     assert ended.status == 0, ended
-    with record_store.opened(checkout.folder / ".git" / "covsync", ".") as stored:
+    with store.opened(checkout.folder / ".git" / "covsync", ".") as stored:
         [record] = stored.records()
         return bool(record.narrowed)
 

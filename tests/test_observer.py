@@ -12,8 +12,8 @@ import pytest
 from conftest import Checkout, run
 
 from covsync import observer
-from covsync.measure import notes
-from covsync.measure.notes import Session
+from covsync.measure.session import notes
+from covsync.measure.session.notes import Session
 
 SETTINGS = """\
 [run]

@@ -8,7 +8,7 @@ import pytest
 from conftest import BRANCHES, Checkout
 
 from covsync.errors import CovsyncError
-from covsync.measure.paths import place
+from covsync.measure.path_mapping import place
 from covsync.model import WorkTree
 
 

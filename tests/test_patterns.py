@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from coverage.files import GlobMatcher, prep_patterns
 
-from covsync.measure.patterns import fits_any
+from covsync.measure.file_patterns import fits_any
 
 PATTERNS = (
     "a.py",

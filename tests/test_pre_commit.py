@@ -48,7 +48,7 @@ def test_a_commit_below_the_floor_is_blocked_and_goes_through_after_better_tests
     assert ended.status == 1
     assert "covsync check...." in ended.err
     assert "Failed\n- hook id: covsync-check\n- exit code: 2\n" in ended.err
-    assert "total: 75% is below 90% (fail_under); missing shapes.py 3\n" in ended.err
+    assert "total: 75% is below 90% (fail_under); missing shapes.py:3\n" in ended.err
     assert project.git("rev-list", "--all") == ""
 
     project.write({"test_shapes.py": BETTER_TEST})

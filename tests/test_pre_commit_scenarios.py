@@ -101,7 +101,7 @@ def test_the_covered_lines_stay_behind(project: Checkout) -> None:
     is_stopped(commit(project), f"{NOT_RUN}shapes.py:12 {EDITED}")
     project.write({"shapes.py": text})
     measure(project)
-    is_stopped(commit(project), "total: 70% is below 75% (fail_under); missing shapes.py 3, 12")
+    is_stopped(commit(project), "total: 70% is below 75% (fail_under); missing shapes.py:3, 12")
 
 
 def test_untracked_files(project: Checkout) -> None:
@@ -184,7 +184,7 @@ def test_a_merge_and_one_that_is_committed_by_hand_agree_on_what_is_changed(
         ended = run(merge, project.folder, project.env) if how == "at once" else commit(project)
         if how == "squashed":
             is_stopped(
-                ended, "changed lines: 0% is below 100% (fail_under_diff); missing shapes.py 3"
+                ended, "changed lines: 0% is below 100% (fail_under_diff); missing shapes.py:3"
             )
         else:
             assert ended.status == 0, (how, ended)

@@ -14,7 +14,7 @@ from conftest import BRANCHES, SHAPES, SHAPES_TEST, Checkout, run, unstamped
 from http_remote import TOKEN, USER, http_remote
 
 PUBLISHERS = 32
-SAID = re.compile(r"covsync: (pushed|origin/covsync-data tells the newer commit) .*\n")
+SAID = re.compile(r"covsync: (pushed|origin/covsync-data is at the newer commit) .*\n")
 
 
 @pytest.fixture(params=["file", "http"])

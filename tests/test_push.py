@@ -120,7 +120,7 @@ def test_the_same_coverage_again_is_no_commit(shapes: Checkout, remote: Path) ->
     before = commits(remote)
     again = shapes.covsync("push")
     assert (again.status, again.err) == (0, "")
-    assert again.out.startswith("covsync: origin/covsync-data tells this coverage already (75% of ")
+    assert again.out.startswith("covsync: origin/covsync-data is up to date (75% at ")
     assert commits(remote) == before
 
 
@@ -142,7 +142,7 @@ def test_the_same_coverage_of_a_newer_commit_is_said_of_that_one(
     shapes.git("switch", "--quiet", "between")
     shapes.coverage("run", "test_shapes.py")
     late = shapes.covsync("push")
-    assert "tells the newer commit" in late.out
+    assert "is at the newer commit" in late.out
     assert json.loads(published(remote, "endpoint.json"))["message"] == "75%"
     assert len(published(remote, "history.jsonl").splitlines()) == 3
 
@@ -164,7 +164,7 @@ def test_a_shallow_clone_that_knows_both_commits_is_not_led_astray(
     shallow.git("checkout", "--quiet", old)
     shallow.git("remote", "set-url", "origin", str(remote))
     shallow.coverage("run", "test_shapes.py")
-    assert f"tells the newer commit {new[:10]}" in shallow.covsync("push").out
+    assert f"is at the newer commit {new[:10]}" in shallow.covsync("push").out
 
 
 def test_new_coverage_replaces_the_one_commit_and_joins_the_history(
@@ -255,7 +255,7 @@ def test_an_older_commit_never_replaces_a_newer_one(shapes: Checkout, remote: Pa
     ended = shapes.covsync("push")
     assert (ended.status, ended.err) == (0, "")
     assert ended.out == (
-        f"covsync: origin/covsync-data tells the newer commit {new[:10]} "
+        f"covsync: origin/covsync-data is at the newer commit {new[:10]} "
         f"(75% of {old[:10]} is history)\n"
     )
     assert json.loads(published(remote, "endpoint.json"))["message"] == "100%"
@@ -273,7 +273,7 @@ def test_what_is_not_committed_is_said(shapes: Checkout) -> None:
     shapes.covsync("run", "test_shapes.py")
     ended = shapes.covsync("push")
     assert ended.status == 0
-    assert "shapes.py is published as it lies here, not as it was committed" in ended.err
+    assert "shapes.py is published with changes that are not committed" in ended.err
 
 
 def test_what_another_commit_would_have_to_hold_is_refused(shapes: Checkout, remote: Path) -> None:

@@ -50,7 +50,7 @@ def test_the_same_coverage_again_is_known_by_its_fingerprint(
     first = tip(remote)
     said, analysed = push(shapes)
     commit = shapes.git("rev-parse", "HEAD")[:10]
-    assert said == f"covsync: origin/covsync-data tells this coverage already (75% of {commit})\n"
+    assert said == f"covsync: origin/covsync-data is up to date (75% at {commit})\n"
     assert not analysed
     assert tip(remote) == first
 
@@ -116,12 +116,12 @@ def test_an_older_commit_in_the_history_leaves_the_fingerprint_good(
     shapes.git("checkout", "--quiet", "older")
     shapes.coverage("run", "test_shapes.py")
     said, _ = push(shapes)
-    assert "tells the newer commit" in said
+    assert "is at the newer commit" in said
     joined = tip(remote)
     shapes.git("checkout", "--quiet", "main")
     shapes.coverage("run", "test_shapes.py")
     said, analysed = push(shapes)
-    assert "tells this coverage already (100% of " in said
+    assert "is up to date (100% at " in said
     assert not analysed
     assert tip(remote) == joined
 
@@ -132,7 +132,7 @@ def test_another_fingerprint_of_the_same_files_is_no_commit(shapes: Checkout, re
     first = tip(remote)
     shapes.write({"pyproject.toml": BRANCHES + '[tool.coverage.json]\noutput = "other.json"\n'})
     said, analysed = push(shapes)
-    assert "tells this coverage already" in said
+    assert "is up to date" in said
     assert analysed
     assert tip(remote) == first
 
@@ -143,4 +143,4 @@ def test_a_report_without_sources_has_no_fingerprint(shapes: Checkout, remote: P
     assert analysed
     assert set(data(remote)["covsync"]) == {"schema", "commit", "committed_at"}
     said, _ = push(shapes, "--data-file", "coverage.json")
-    assert "tells this coverage already" in said
+    assert "is up to date" in said

@@ -99,9 +99,10 @@ def test_a_pytest_project(checkout: Checkout, remote: Path) -> None:
     ended = checkout.covsync("check", "--fail-under", "60", "--fail-under-file", "60")
     assert ended.status == 2
     assert ended.out.startswith(
-        "src/converter/unused.py: 0% is below 60% (fail_under_file); missing 1-2\n"
-        "total: 50% is below 60% (fail_under); missing src/converter/unused.py 1-2; "
-        "src/converter/__init__.py 3\n"
+        "src/converter/unused.py: 0% is below 60% (fail_under_file); missing "
+        "src/converter/unused.py:1-2\n"
+        "total: 50% is below 60% (fail_under); missing src/converter/unused.py:1-2; "
+        "src/converter/__init__.py:3\n"
     )
     assert checkout.covsync("push").status == 0
     table = checkout.coverage("report", "--format=markdown", "--show-missing").out

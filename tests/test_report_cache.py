@@ -8,7 +8,6 @@ import re
 import shutil
 import sqlite3
 import sys
-import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,7 +16,7 @@ from conftest import BETTER_TEST, BRANCHES, SHAPES, Checkout, run
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-KNOWN = "as analysed before"
+AS_BEFORE = "as analysed before"
 # Data that is older than the code is judged too, so that what changes is analysed.
 ALL_THE_SAME = '[tool.covsync]\nstale = "ignore"\n'
 SETTINGS = ALL_THE_SAME + BRANCHES + '[tool.coverage.report]\nfail_under = "${FLOOR}"\n'
@@ -27,16 +26,16 @@ OTHER = SHAPES.replace("return 0", "return 1")
 
 
 def checked(checkout: Checkout, *arguments: str) -> tuple[int, str, bool]:
-    """How a check ends, what it says, and whether that was known without coverage.py."""
+    """How a check ends, what it says, and whether that took no coverage.py."""
     ended = checkout.covsync("check", "--verbose", *arguments)
     said = [line for line in ended.err.splitlines() if " s  " not in line]
     passing = ("covsync: coverage data: ", "covsync: judged by ")
-    errors = [line for line in said if not line.startswith(passing)]
-    return ended.status, "\n".join([ended.out, *errors]), KNOWN in ended.err
+    errors = [line for line in said if not line.startswith(passing) and "set aside" not in line]
+    return ended.status, "\n".join([ended.out, *errors]), AS_BEFORE in ended.err
 
 
 def from_nothing(checkout: Checkout, *arguments: str) -> tuple[int, str, bool]:
-    """The same where nothing was kept; what was comes back afterwards."""
+    """The same where the store is empty; the other one comes back afterwards."""
     place = checkout.folder / ".git" / "covsync"
     aside = place.rename(place.with_name("aside"))
     try:
@@ -97,78 +96,76 @@ CHANGES: dict[str, Callable[[Checkout], None]] = {
 
 
 @pytest.fixture
-def known(shapes: Checkout) -> Checkout:
+def analysed(shapes: Checkout) -> Checkout:
     """A project that was checked before."""
     shapes.env["FLOOR"] = "70"
     shapes.write({"pyproject.toml": SETTINGS})
     shapes.commit("Set a floor")
-    status, said, was_known = checked(shapes)
-    assert (status, was_known) == (0, False), said
+    status, said, from_store = checked(shapes)
+    assert (status, from_store) == (0, False), said
     return shapes
 
 
-def test_what_did_not_change_is_known(known: Checkout) -> None:
-    status, said, was_known = checked(known)
+def test_what_did_not_change_is_not_analysed_again(analysed: Checkout) -> None:
+    status, said, from_store = checked(analysed)
     assert said.startswith("covsync: coverage is 75% by file times, its floor held")
-    assert (status, was_known) == (0, True)
-    assert from_nothing(known) == (status, said, False)
+    assert (status, from_store) == (0, True)
+    assert from_nothing(analysed) == (status, said, False)
 
 
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
-def test_whatever_changes_is_not_known(
-    known: Checkout, change: Callable[[Checkout], object]
+def test_whatever_changes_is_analysed(
+    analysed: Checkout, change: Callable[[Checkout], object]
 ) -> None:
-    change(known)
-    once = checked(known)
+    change(analysed)
+    once = checked(analysed)
     assert not once[2]
-    assert once == from_nothing(known)
+    assert once == from_nothing(analysed)
 
 
-def test_what_changed_back_is_right_again(known: Checkout) -> None:
-    before = checked(known)
-    known.write({"shapes.py": LONGER})
-    assert checked(known) != before
-    write_as_before(known)
-    assert checked(known)[1] == before[1]
+def test_what_changed_back_is_right_again(analysed: Checkout) -> None:
+    before = checked(analysed)
+    analysed.write({"shapes.py": LONGER})
+    assert checked(analysed) != before
+    write_as_before(analysed)
+    assert checked(analysed)[1] == before[1]
 
 
 @pytest.mark.parametrize(
     "arguments",
     [("--fail-under=90",), ("--fail-under-file=80",), ("--format=json", "--fail-under=90")],
 )
-def test_lines_are_told_all_the_same(known: Checkout, arguments: tuple[str, ...]) -> None:
-    status, said, was_known = checked(known, *arguments)
-    assert was_known
+def test_lines_are_reported_without_coverage_py(
+    analysed: Checkout, arguments: tuple[str, ...]
+) -> None:
+    status, said, from_store = checked(analysed, *arguments)
+    assert from_store
     assert status == 2
-    assert (status, said, False) == from_nothing(known, *arguments)
+    assert (status, said, False) == from_nothing(analysed, *arguments)
 
 
-def test_changed_lines_are_judged_all_the_same(known: Checkout) -> None:
-    known.write({"shapes.py": OTHER})
-    known.git("add", "shapes.py")
-    known.coverage("run", "test_shapes.py")
+def test_changed_lines_are_judged_all_the_same(analysed: Checkout) -> None:
+    analysed.write({"shapes.py": OTHER})
+    analysed.git("add", "shapes.py")
+    analysed.coverage("run", "test_shapes.py")
     arguments = ("--fail-under-diff=90",)
-    first = checked(known, *arguments)
-    assert "shapes.py 3" in first[1]
-    again = checked(known, *arguments)
+    first = checked(analysed, *arguments)
+    assert "shapes.py:3" in first[1]
+    again = checked(analysed, *arguments)
     assert again == (*first[:2], True)
 
 
 @pytest.mark.parametrize("content", ["null", "[]", "{}", "[1, 2, 3, 4, 5, 6]", "x", ""])
-def test_what_cannot_be_read_is_analysed(known: Checkout, content: str) -> None:
-    text = content.encode()
-    with sqlite3.connect(known.folder / ".git" / "covsync" / "analysis-1.sqlite") as store:
-        store.execute(
-            "update result set content = ?, checksum = ? where kind = 'report'",
-            [text, zlib.crc32(text)],
-        )
+def test_what_cannot_be_read_is_analysed(analysed: Checkout, content: str) -> None:
+    with sqlite3.connect(analysed.folder / ".git" / "covsync" / "store-4.sqlite") as store:
+        store.execute("update measurement set facts = ? where kind = 'report'", [content])
     store.close()
-    status, said, was_known = checked(known)
-    assert (status, was_known) == (0, False)
-    assert checked(known) == (status, said, True)
+    status, said, from_store = checked(analysed)
+    assert (status, from_store) == (0, False)
+    assert checked(analysed) == (status, said, True)
 
 
-def test_another_coverage_py_is_not_what_analysed(known: Checkout, tmp_path: Path) -> None:
+def test_another_coverage_py_is_not_what_analysed(analysed: Checkout, tmp_path: Path) -> None:
     """The hook's environment may have another version than the one before."""
     import coverage
 
@@ -176,18 +173,18 @@ def test_another_coverage_py_is_not_what_analysed(known: Checkout, tmp_path: Pat
     shutil.copytree(Path(coverage.__file__).parent, other)
     version = other / "version.py"
     version.write_text(version.read_text().replace("final", "beta"))
-    known.env["PYTHONPATH"] = str(other.parent)
-    assert not checked(known)[2]
-    assert checked(known)[2]
+    analysed.env["PYTHONPATH"] = str(other.parent)
+    assert not checked(analysed)[2]
+    assert checked(analysed)[2]
 
 
-def test_a_plugin_has_a_say_each_time(known: Checkout) -> None:
-    known.write({"sees.py": "def coverage_init(reg, options): pass\n"})
-    known.write({".coveragerc": "[run]\nbranch = true\nplugins = sees\n"})
-    known.stage()
+def test_a_plugin_has_a_say_each_time(analysed: Checkout) -> None:
+    analysed.write({"sees.py": "def coverage_init(reg, options): pass\n"})
+    analysed.write({".coveragerc": "[run]\nbranch = true\nplugins = sees\n"})
+    analysed.stage()
     for _ in range(2):
-        status, _, was_known = checked(known, "--fail-under=70")
-        assert (status, was_known) == (0, False)
+        status, _, from_store = checked(analysed, "--fail-under=70")
+        assert (status, from_store) == (0, False)
 
 
 def test_a_file_left_out_with_a_warning_is_looked_at_again(shapes: Checkout) -> None:
@@ -203,51 +200,51 @@ def test_a_file_left_out_with_a_warning_is_looked_at_again(shapes: Checkout) -> 
     assert checked(shapes)[1] == whole[1]
 
 
-def test_a_template_that_ran_as_code_is_known_to_be_none(shapes: Checkout) -> None:
+def test_a_template_that_ran_as_code_is_remembered_as_none(shapes: Checkout) -> None:
     """As template engines name what they compile."""
     runs = "exec(compile('x = 1', 'page.html', 'exec'))\nimport more\n"
     shapes.write({"page.html": "<p>{{ x }}</p>\n", "more.py": "MORE = 1\n", "test_page.py": runs})
     shapes.stage()
     shapes.coverage("run", "--source=.", "--omit=test*,shapes.py", "test_page.py")
     assert "page.html" in shapes.coverage("debug", "data").out
-    status, said, was_known = checked(shapes)
-    assert (status, was_known) == (0, False)
+    status, said, from_store = checked(shapes)
+    assert (status, from_store) == (0, False)
     assert checked(shapes) == (status, said, True)
 
 
-def test_a_data_file_that_was_named_is_not_the_usual_one(known: Checkout) -> None:
-    usual = checked(known)
-    known.coverage("run", "--data-file=../other", "shapes.py")
-    named = checked(known, "--data-file=../other")
+def test_a_data_file_that_was_named_is_not_the_usual_one(analysed: Checkout) -> None:
+    usual = checked(analysed)
+    analysed.coverage("run", "--data-file=../other", "shapes.py")
+    named = checked(analysed, "--data-file=../other")
     assert named[1] != usual[1]
-    assert checked(known, "--data-file=../other") == (*named[:2], True)
-    assert checked(known)[:2] == usual[:2]
+    assert checked(analysed, "--data-file=../other") == (*named[:2], True)
+    assert checked(analysed)[:2] == usual[:2]
 
 
-def test_a_folder_that_now_leads_out_of_the_repository_is_noticed(known: Checkout) -> None:
-    known.write({"pyproject.toml": SETTINGS.replace("shapes.py", "inside/*")})
-    known.write({"inside/more.py": "MORE = 1\n", "more_tests.py": "import inside.more\n"})
-    known.stage()
-    known.coverage("run", "more_tests.py")
-    assert checked(known)[0] == 0
-    assert checked(known)[2]
-    inside = known.folder / "inside"
-    inside.rename(known.folder.parent / "outside")
+def test_a_folder_that_now_leads_out_of_the_repository_is_noticed(analysed: Checkout) -> None:
+    analysed.write({"pyproject.toml": SETTINGS.replace("shapes.py", "inside/*")})
+    analysed.write({"inside/more.py": "MORE = 1\n", "more_tests.py": "import inside.more\n"})
+    analysed.stage()
+    analysed.coverage("run", "more_tests.py")
+    assert checked(analysed)[0] == 0
+    assert checked(analysed)[2]
+    inside = analysed.folder / "inside"
+    inside.rename(analysed.folder.parent / "outside")
     inside.symlink_to("../outside")
-    status, said, was_known = checked(known)
-    assert (status, was_known) == (1, False)
+    status, said, from_store = checked(analysed)
+    assert (status, from_store) == (1, False)
     assert "leads outside" in said
 
 
 @pytest.fixture
-def several(known: Checkout) -> Checkout:
+def several(analysed: Checkout) -> Checkout:
     """Files that git treats in different ways: as it has them, edited, and new in the index."""
-    known.write(dict.fromkeys(FILES, SHAPES))
-    known.write({"pyproject.toml": ALL_FILES})
-    known.git("add", "a.py", "b.py", "c.py", "pyproject.toml")
-    known.git("commit", "--quiet", "--message", "Add more")
-    known.stage("d.py")
-    return known
+    analysed.write(dict.fromkeys(FILES, SHAPES))
+    analysed.write({"pyproject.toml": ALL_FILES})
+    analysed.git("add", "a.py", "b.py", "c.py", "pyproject.toml")
+    analysed.git("commit", "--quiet", "--message", "Add more")
+    analysed.stage("d.py")
+    return analysed
 
 
 ALL_FILES = SETTINGS.replace(
@@ -299,16 +296,21 @@ def test_warm_and_cold_agree(
 
 
 SEES_COVERAGE = (
-    "import sys\nfrom covsync.cli import main\nmain(['check'])\nprint('coverage' in sys.modules)"
+    "import sys\nfrom covsync.cli import main\nmain(['check', *sys.argv[1:]])\n"
+    "print('coverage' in sys.modules)"
 )
 
 
-def test_what_is_known_takes_no_coverage_py(known: Checkout) -> None:
-    said = run([sys.executable, "-c", SEES_COVERAGE], known.folder, known.env).out
+def test_a_stored_report_takes_no_coverage_py(analysed: Checkout) -> None:
+    said = run([sys.executable, "-c", SEES_COVERAGE], analysed.folder, analysed.env).out
     assert said.splitlines() == [
         "covsync: coverage is 75% by file times, its floor held",
         "False",
     ]
+    failing = [sys.executable, "-c", SEES_COVERAGE, "--fail-under=90"]
+    said = run(failing, analysed.folder, analysed.env).out
+    assert "missing shapes.py:3\n" in said
+    assert said.endswith("\nFalse\n")
 
 
 def phases(checkout: Checkout, *command: str) -> list[str]:
@@ -320,32 +322,31 @@ def phases(checkout: Checkout, *command: str) -> list[str]:
     return [match[1] for match in found if match]
 
 
-def test_verbose_ends_with_where_the_time_went(known: Checkout) -> None:
-    assert phases(known, "check") == ["project", "record", "known report", "judging"]
-    assert phases(known, "check", "--fail-under=90") == [
-        *("project", "record", "known report", "judging", "analysis, for the lines", "judging")
-    ]
-    assert phases(known, "record") == ["project", "analysis"]
-    assert phases(known, "check") == ["project", "record", "judging"]
-    known.write({"pyproject.toml": SETTINGS.replace('"ignore"', '"ignore"\nfail_under = 70')})
-    assert phases(known, "ratchet") == ["project", "record", "floors"]
-    known.git("checkout", "--quiet", "pyproject.toml")
+def test_verbose_ends_with_where_the_time_went(analysed: Checkout) -> None:
+    of_stored_report = ["project", "record", "stored report", "judging"]
+    assert phases(analysed, "check") == of_stored_report
+    assert phases(analysed, "check", "--fail-under=90") == of_stored_report
+    assert phases(analysed, "record") == ["project", "analysis"]
+    assert phases(analysed, "check") == ["project", "record", "judging"]
+    analysed.write({"pyproject.toml": SETTINGS.replace('"ignore"', '"ignore"\nfail_under = 70')})
+    assert phases(analysed, "ratchet") == ["project", "record", "floors"]
+    analysed.git("checkout", "--quiet", "pyproject.toml")
     pushed = ["data", "texts", "data branch", "analysis (1 of 1 files from the store)", "pages"]
-    assert phases(known, "push") == [*pushed, "publishing"]
-    assert phases(known, "push") == ["data", "texts", "data branch", "publishing"]
+    assert phases(analysed, "push") == [*pushed, "publishing"]
+    assert phases(analysed, "push") == ["data", "texts", "data branch", "publishing"]
 
 
-def test_settings_that_bear_on_nothing_take_no_coverage_py(known: Checkout) -> None:
+def test_settings_that_bear_on_nothing_take_no_coverage_py(analysed: Checkout) -> None:
     """Nor does a variable of the environment that is another tool's."""
     uses = '[tool.other]\ncommand = "$PATH"\n'
-    known.write({"pyproject.toml": SETTINGS + uses + '[project]\nversion = "2"\n'})
-    assert known.covsync("run", "test_shapes.py").status == 0
-    known.write({"pyproject.toml": SETTINGS + uses + '[project]\nversion = "3"\n'})
-    known.write({"shapes.py": f"# Shapes\n{SHAPES}"})
-    known.stage()
-    known.env["PATH"] = f"{os.environ['PATH']}:/nonexistent"
+    analysed.write({"pyproject.toml": SETTINGS + uses + '[project]\nversion = "2"\n'})
+    assert analysed.covsync("run", "test_shapes.py").status == 0
+    analysed.write({"pyproject.toml": SETTINGS + uses + '[project]\nversion = "3"\n'})
+    analysed.write({"shapes.py": f"# Shapes\n{SHAPES}"})
+    analysed.stage()
+    analysed.env["PATH"] = f"{os.environ['PATH']}:/nonexistent"
     command = [sys.executable, "-c", SEES_COVERAGE]
-    said = run(command, known.folder, known.env).out
+    said = run(command, analysed.folder, analysed.env).out
     assert said.splitlines() == ["covsync: coverage is 75%, its floor held", "False"]
-    known.env["FLOOR"] = "76"
-    assert known.covsync("check").out.startswith("total: 75% is below 76% (fail_under)")
+    analysed.env["FLOOR"] = "76"
+    assert analysed.covsync("check").out.startswith("total: 75% is below 76% (fail_under)")

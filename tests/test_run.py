@@ -15,7 +15,7 @@ import pytest
 from conftest import BETTER_TEST, BRANCHES, SHAPES, Checkout, run
 
 from covsync.commands import test_labels
-from covsync.measure import notes
+from covsync.measure.session import notes
 
 WORK = """\
 def square(number):

@@ -311,7 +311,7 @@ def test_the_object_format_sha256(tmp_path: Path) -> None:
     assert len(checkout.commit("Draw shapes")) == 64
     assert published(untidy(checkout)).err == ""
     assert_arrived_whole(checkout)
-    assert "tells this coverage already" in published(checkout).out
+    assert "is up to date" in published(checkout).out
 
 
 def test_without_a_commit_there_is_nothing_to_publish(project: Checkout) -> None:

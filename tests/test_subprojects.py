@@ -71,14 +71,14 @@ def test_each_is_published_by_itself(several: dict[str, Checkout], remote: Path)
     before = run(["git", "rev-parse", "covsync-data:api"], remote).out
     web = several["web"]
     pushed(web)
-    assert "tells this coverage already" in pushed(web)
+    assert "is up to date" in pushed(web)
     web.write({"test_shapes.py": SHAPES_TEST + "assert area(-1, 3) == 0\n"})
     web.commit("Test more")
     web.coverage("run", "test_shapes.py")
     pushed(web)
     assert shown(remote, "README.md").endswith(f"{API}{WEB.format(100)}{END}")
     assert run(["git", "rev-parse", "covsync-data:api"], remote).out == before
-    assert "tells this coverage already" in pushed(web)
+    assert "is up to date" in pushed(web)
 
 
 def test_a_project_at_the_top_keeps_its_page_and_lists_the_others(
@@ -92,8 +92,8 @@ def test_a_project_at_the_top_keeps_its_page_and_lists_the_others(
     assert paths(remote) > OWN
     pushed(several["web"])
     assert shown(remote, "README.md") == page.replace(END, WEB.format(75) + END)
-    assert "tells this coverage already" in pushed(several[""])
-    assert "tells this coverage already" in pushed(several["api"])
+    assert "is up to date" in pushed(several[""])
+    assert "is up to date" in pushed(several["api"])
 
 
 def test_a_flag_names_one_too_and_the_baseline_is_its_own(

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+import tokenize
 from collections.abc import Mapping
 from fractions import Fraction
 from pathlib import Path
@@ -104,7 +105,8 @@ def _counts(summary: Mapping[str, Any]) -> tuple[int, int]:
 def sense(text: str, exclusions: tuple[str, ...]) -> object:
     """All of a Python text but comments, docstrings and layout: equal for two that are the same.
 
-    That is its syntax tree, which statements share a line, and which of them coverage.py excludes.
+    That is its syntax tree, which statements share a line (with one another, or with an ``else``
+    or ``finally``), and which of them coverage.py excludes.
     A text that does not parse is itself.
     """
     try:
@@ -126,7 +128,21 @@ def sense(text: str, exclusions: tuple[str, ...]) -> object:
         for at in _starts(node)
     ]
     order = sorted({row[-1] for row in rows})
-    return ast.dump(tree), [(*row[1:3], order.index(row[-1])) for row in rows]
+    return ast.dump(tree), [(*row[1:3], order.index(row[-1])) for row in rows], _clauses(text)
+
+
+def _clauses(text: str) -> list[bool]:
+    """Whether a statement stands on the line of each ``else`` and ``finally``.
+
+    These are no nodes of the syntax tree. The gate counts their lines as it does those of ``if``.
+    """
+    lines: list[list[str]] = [[]]
+    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        if token.type == tokenize.NEWLINE:
+            lines.append([])
+        elif token.type in (tokenize.NAME, tokenize.OP, tokenize.STRING, tokenize.NUMBER):
+            lines[-1].append(token.string)
+    return [len(line) > 2 for line in lines if line and line[0] in ("else", "finally")]
 
 
 def _starts(node: ast.AST) -> list[int]:

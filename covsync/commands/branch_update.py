@@ -17,7 +17,7 @@ from covsync.render.publication import Publication, is_owned, is_published
 from covsync.render.subprojects import front_page, subprojects
 
 FRONT_PAGE, AT_THE_TOP = "README.md", (".nojekyll",)
-ALREADY = "tells this coverage already ({})"
+UP_TO_DATE = "is up to date ({})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,14 +68,14 @@ class Place:
         """The percentage of each subproject by name, with what ``placed`` is to bring."""
         names = subprojects([*self.paths, *placed])
         endpoints = (f"{name}/endpoint.json" for name in names)
-        told = (message_of(placed.get(path) or self.read_any(path)) for path in endpoints)
-        return {name: figure for name, figure in zip(names, told, strict=True) if figure}
+        figures = (message_of(placed.get(path) or self.read_any(path)) for path in endpoints)
+        return {name: figure for name, figure in zip(names, figures, strict=True) if figure}
 
 
 def already_published(
     tip: Tip, fingerprint: str, source: Source, config: Config
 ) -> NothingToDo | None:
-    """Why there is nothing to do where ``tip`` tells all that a publication would.
+    """``NothingToDo`` if ``tip`` already holds what a publication would bring.
 
     That is known without making it, by what ``data.json`` says of itself and its neighbours, of a
     publication of ``source`` with this ``fingerprint``.
@@ -93,13 +93,13 @@ def already_published(
     if not is_published(fingerprint, source, own, place.read):
         return None
     shown = message_of(place.read("endpoint.json"))
-    return NothingToDo(ALREADY.format(f"{shown}% of {source.commit[:10]}"))
+    return NothingToDo(UP_TO_DATE.format(f"{shown}% at {source.commit[:10]}"))
 
 
 def propose(
     publication: Publication, tip: Tip, config: Config, repository: Repository
 ) -> Proposal | NothingToDo:
-    """The publication on top of ``tip``, unless that tells this coverage or newer already.
+    """The publication on top of ``tip``, unless that holds this coverage or newer already.
 
     Raises ``PublicationError`` where the branch holds what is not covsync's to overwrite.
     """
@@ -115,7 +115,7 @@ def propose(
         files = publication.joined(history or b"", place.read("endpoint.json"))
         placed = {place.folder + path: content for path, content in files.items()}
         changes = tip.changes(placed, lambda _: False)
-        reason = f"tells the newer commit {source.commit[:10]} ({publication.figure()} is history)"
+        reason = f"is at the newer commit {source.commit[:10]} ({publication.figure()} is history)"
         if not changes:
             return NothingToDo(reason)
         return Proposal(placed, changes, replaces_history, message, source.committed_at, reason)
@@ -123,7 +123,7 @@ def propose(
     if source == publication.source:
         again = place.whole(publication.files(history or b"", data))
         if not tip.changes(again, place.owns):
-            return NothingToDo(ALREADY.format(publication.figure()))
+            return NothingToDo(UP_TO_DATE.format(publication.figure()))
     files = place.whole(publication.files(history or b""))
     changes = tip.changes(files, place.owns)
     return Proposal(

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from covsync.commands import project as projects
 from covsync.commands.commit import Commit, shown_differences
-from covsync.commands.current_report import CurrentReport, recorded_paths, with_current_report
+from covsync.commands.current_report import CurrentReport, current_report, recorded_paths
 from covsync.commands.timings import Timings
 from covsync.console import Console
 from covsync.errors import NoDataError, NothingToJudgeError
@@ -45,9 +45,6 @@ def check(
     commit = Commit(project, push.to_ref if push else None, push.from_ref if push else None)
     timings.lap("project")
 
-    def judged_by(current: CurrentReport) -> int:
-        return _judge(console, commit, current, compare_to, fetch=fetch, as_json=as_json)
-
     try:
         if compare_to is None and _is_unseen(commit):
             console.say(
@@ -56,7 +53,8 @@ def check(
                 else f"covsync: {NOT_JUDGED}, so it was not judged"
             )
             return 0
-        return with_current_report(console, timings, commit, judged_by)
+        current = current_report(console, timings, commit)
+        return _judge(console, commit, current, compare_to, fetch=fetch, as_json=as_json)
     except NoDataError as error:
         if project.config.no_data != "warn":
             raise

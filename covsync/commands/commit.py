@@ -37,7 +37,7 @@ class Commit:
     """
 
     def __init__(self, project: Project, name: str | None = None, base: str | None = None) -> None:
-        assert project.staged is not None  # noqa: S101 - the project is project as staged
+        assert project.staged is not None  # noqa: S101 - it is open as staged
         self.project = project
         self.name = name
         self.base = base

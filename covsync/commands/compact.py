@@ -26,7 +26,7 @@ FIGURES = ("data.json", "endpoint.json")
 def compact(console: Console, flags: Mapping[str, object], *, dry_run: bool) -> int:
     """Replaces the data branch by one commit that holds the same files.
 
-    What earlier publications told goes to ``history.jsonl``. Raises ``CovsyncError`` where the
+    The figures of earlier publications go to ``history.jsonl``. Raises ``CovsyncError`` where the
     branch is not covsync's to rewrite, or changed meanwhile: then it stays as it is.
     """
     project = projects.open_project(flags, allow_bare=True)
@@ -44,8 +44,8 @@ def compact(console: Console, flags: Mapping[str, object], *, dry_run: bool) -> 
         sizes = " -> ".join(
             _size(branch_history.packed_size(scratch, each)) for each in (tip.commit, commit)
         )
-        told = sum(publications(proposal.files[path]) for path in _histories(proposal))
-        kept = f"{told} publications are in history.jsonl"
+        count = sum(publications(proposal.files[path]) for path in _histories(proposal))
+        kept = f"{count} publications are in history.jsonl"
         if dry_run:
             console.say(f"covsync: would compact {where}: {sizes}; {kept}")
             return 0
@@ -58,7 +58,7 @@ def compact(console: Console, flags: Mapping[str, object], *, dry_run: bool) -> 
 
 
 def _published(tip: Tip, where: str) -> list[Place]:
-    """Where the branch tells of a project. Raises ``CovsyncError`` where it tells of none."""
+    """Where the branch holds projects. Raises ``CovsyncError`` where it holds none."""
     if not tip.commit:
         raise CovsyncError(f"there is no {where} to compact", "Publish first: covsync push")
     names = [None, *subprojects(tip.entries)]
@@ -88,7 +88,7 @@ def _proposal(tip: Tip, places: Iterable[Place], config: Config) -> Proposal:
 
 
 def _history(tip: Tip, place: Place) -> bytes:
-    """What the project's commits on the branch told, under what its ``history.jsonl`` tells."""
+    """What the project's commits on the branch, under those that its ``history.jsonl`` has."""
     data, endpoint = (place.folder + name for name in FIGURES)
     lines = []
     for version in branch_history.versions(tip, (data, endpoint)):

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
-from functools import cache, partial
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 from covsync.commands import project as projects
 from covsync.commands.commit import SETTINGS, TESTS, Commit
@@ -19,18 +18,14 @@ from covsync.console import Console
 from covsync.errors import CovsyncError, NothingToJudgeError
 from covsync.gate.index_report import IndexReport, changed, index_report
 from covsync.git import index
-from covsync.measure import record_store, scope, settings
-from covsync.measure.analysis import known
-from covsync.measure.analysis.kept import Kept
-from covsync.measure.analysis.known import Known, MadeOf
+from covsync.measure import scope, settings, store
 from covsync.measure.data_file import digest
-from covsync.measure.measurement import measured_files
-from covsync.measure.record_store import DamagedError, Stored
+from covsync.measure.store import Reader, StoredReport, StoreError
 from covsync.model import (
     Difference,
     Evidence,
     FileReport,
-    Lines,
+    LoadedFile,
     Record,
     Report,
     ReportStyle,
@@ -38,7 +33,6 @@ from covsync.model import (
     Totals,
 )
 
-Outcome = TypeVar("Outcome")
 SCOPE_OF_COVERAGE = Scope._fields.index("tests")  # the runner's part follows
 
 
@@ -56,32 +50,34 @@ class CurrentReport(NamedTuple):
     command: str
 
 
-def with_current_report(
-    console: Console, timings: Timings, commit: Commit, judge: Callable[[CurrentReport], Outcome]
-) -> Outcome:
-    """What ``judge`` makes of the report on the index, or on the commit that is pushed.
+def current_report(console: Console, timings: Timings, commit: Commit) -> CurrentReport:
+    """The report on the index, or on the commit that is pushed.
 
-    It may be asked once more where the store turns out to be damaged. Raises ``NoDataError`` and
-    ``NothingToJudgeError`` where there is nothing to judge by.
+    Raises ``NoDataError`` and ``NothingToJudgeError`` where there is nothing to judge by.
     """
     project = commit.project
     place = project.repository.own_folder
-    with record_store.opened(place, project.coverage_path) as stored:
-        try:
-            current = _of_records(commit, stored)
+    try:
+        with store.opened(place, project.coverage_path) as stored:
+            found = _of_records(commit, stored)
             timings.lap("record")
-            if current is not None:
-                console.detail(f"judged by the record in {place / record_store.NAME}")
-                return judge(current)
-        except DamagedError as error:
-            console.detail(f"{place / record_store.NAME} is damaged and set aside: {error}")
-    for other in record_store.newer_of_other_versions(place):
+            if found is not None:
+                console.detail(f"judged by the record in {place / store.NAME}")
+                return found
+            found = _of_stored_report(console, commit, stored)
+            if found is not None:
+                timings.lap("stored report")
+                return found
+    except StoreError as error:
+        console.detail(f"{place / store.NAME} cannot be read, so it is set aside: {error}")
+    for other in store.newer_of_other_versions(place):
         console.note(
             f"{other} holds a newer record, of a covsync of another version: this one reads "
-            f"{record_store.NAME}. Let the hook's `rev` and the project's environment be the same "
-            "covsync."
+            f"{store.NAME}. Let the hook's `rev` and the project's environment be the same covsync."
         )
-    return judge(_of_data(console, timings, commit))
+    found = _of_analysis(console, commit)
+    timings.lap("analysis")
+    return found
 
 
 class Compared(NamedTuple):
@@ -99,7 +95,7 @@ class Compared(NamedTuple):
         return (*changed_settings, *self.found.differences)
 
 
-def _of_records(commit: Commit, stored: Stored) -> CurrentReport | None:
+def _of_records(commit: Commit, stored: Reader) -> CurrentReport | None:
     """The report by a record that is of this very commit.
 
     ``None`` where there is none, and the data is of another run. Raises ``NothingToJudgeError``
@@ -112,11 +108,12 @@ def _of_records(commit: Commit, stored: Stored) -> CurrentReport | None:
             compared.append(each)
         elif _is_of_newest_scope(record, compared):
             _refuse_left_out(commit, each, stored)
+            _load_lines(commit, stored, record.files)
             return _current(each, _command(each.record, stored))
     return _of_other_text(commit, stored, compared)
 
 
-def _asked_for(commit: Commit, stored: Stored) -> Iterator[Record]:
+def _asked_for(commit: Commit, stored: Reader) -> Iterator[Record]:
     """The records of the data file that the configuration names, or else of coverage.py's own."""
     data_file = commit.project.config.data_file
     for record in stored.records():
@@ -127,7 +124,7 @@ def _asked_for(commit: Commit, stored: Stored) -> Iterator[Record]:
 
 
 def _of_other_text(
-    commit: Commit, stored: Stored, compared: Sequence[Compared]
+    commit: Commit, stored: Reader, compared: Sequence[Compared]
 ) -> CurrentReport | None:
     """The report by the record of the data, where ``stale`` allows what differs."""
     config, refusal = commit.project.config, stored.refusal()
@@ -147,7 +144,18 @@ def _of_other_text(
         from covsync.commands.stale import stale
 
         raise stale(commit, found.differences, command, record=found.record)
+    _load_lines(commit, stored, found.record.files)
     return _current(found, command)
+
+
+def _load_lines(commit: Commit, stored: Reader, files: Mapping[str, LoadedFile]) -> None:
+    """Has the lines at hand that judging and its report may ask for, before the store is closed."""
+    judges_lines = commit.project.config.fail_under_diff is not None
+    stored.load_lines(
+        file
+        for file in files.values()
+        if file.totals and (judges_lines or file.totals.covered < file.totals.coverable)
+    )
 
 
 def _is_of_newest_scope(record: Record, newer: Iterable[Compared]) -> bool:
@@ -213,7 +221,7 @@ def _current(compared: Compared, command: str) -> CurrentReport:
     return CurrentReport(found.report, found.files, compared.fail_under, evidence, command)
 
 
-def _refuse_left_out(commit: Commit, compared: Compared, stored: Stored) -> None:
+def _refuse_left_out(commit: Commit, compared: Compared, stored: Reader) -> None:
     """A part of the tests says nothing of a file that only the others run.
 
     Raises ``NothingToJudgeError`` for one that was measured before. Without ``source`` also for one
@@ -248,87 +256,87 @@ def _refuse_left_out(commit: Commit, compared: Compared, stored: Stored) -> None
         )
 
 
-def _command(record: Record, stored: Stored) -> str:
+def _command(record: Record, stored: Reader) -> str:
     """What runs the tests of a record anew: all of them, where it is of a part."""
     return _whole_command(stored) if record.narrowed else record.command or TESTS
 
 
-def _whole_command(stored: Stored) -> str:
+def _whole_command(stored: Reader) -> str:
     """What ran all tests before, or else usually does."""
     return next((each.command for each in stored.records() if not each.narrowed), "") or TESTS
 
 
-def _of_data(console: Console, timings: Timings, commit: Commit) -> CurrentReport:
-    """What coverage.py makes of the data and the work tree, or made of the same before."""
-    from covsync.commands.file_times import evidence_of_data
+def _of_stored_report(console: Console, commit: Commit, stored: Reader) -> CurrentReport | None:
+    """What coverage.py made of data and work tree before, where both are what they were then."""
+    from covsync.commands.unrecorded_data import evidence_of_data
 
-    project, kept = commit.project, commit.project.kept()
-    data_file = project.config.data_file
-    found = known.load(kept)
-    if found and found.still_holds(data_file, project.folder, project.repository.top):
-        console.detail(f"coverage data: {found.data_file}, as analysed before")
-        evidence = evidence_of_data(console, commit, found.totals, Path(found.data_file))
-        timings.lap("known report")
-        return _of_known(console, timings, commit, kept, found, evidence)
-    current = _of_analysis(console, commit, kept)
-    timings.lap("analysis")
-    return current
-
-
-def _of_known(
-    console: Console, timings: Timings, commit: Commit, kept: Kept, found: Known, evidence: Evidence
-) -> CurrentReport:
-    """What coverage.py once made of data and work tree; it is asked again if lines are wanted."""
-
-    @cache
-    def analysed() -> CurrentReport:
-        timings.lap("judging")
-        data = _of_analysis(console, commit, kept)
-        timings.lap("analysis, for the lines")
-        return data
-
-    def lines(path: str) -> Lines:
-        return analysed().files[path].lines
-
-    names = commit.project.names(found.totals)
+    project = commit.project
+    found = stored.report(project.repository.top)
+    if found is None or not _is_current(found, project):
+        return None
+    data_file = Path(found.inputs.data_file)
+    console.detail(f"coverage data: {data_file}, as analysed before")
+    reported = {path: file for path, file in found.files.items() if file.totals is not None}
+    evidence = evidence_of_data(console, commit, reported, data_file)
+    _load_lines(commit, stored, reported)
+    names = project.names(reported)
     files = {
-        path: FileReport(names[path], totals, partial(lines, path))
-        for path, totals in found.totals.items()
+        path: FileReport(names[path], file.totals, file.detail)
+        for path, file in reported.items()
+        if file.totals is not None and file.detail is not None
     }
     return _report(commit, files, found.has_branches, found.style, found.fail_under, evidence)
 
 
-def _of_analysis(console: Console, commit: Commit, kept: Kept) -> CurrentReport:
-    from covsync.commands.file_times import evidence_of_data
-    from covsync.measure.copies import installed_copies, refuse_other_copies
-    from covsync.measure.opened import opened
+def _is_current(found: StoredReport, project: Project) -> bool:
+    """Whether a stored report is of the data file that is asked for, and still what it would be.
+
+    A folder that has become a link may lead out of the repository.
+    """
+    folders = {os.path.dirname(path) for path in found.inputs.sources}  # noqa: PTH120 - thousands
+    return (
+        found.data_file == _named(project.config.data_file)
+        and found.inputs.are_current(project.folder)
+        and all(os.path.realpath(each) == each for each in folders)
+    )
+
+
+def _named(data_file: Path | None) -> str | None:
+    return None if data_file is None else os.fspath(data_file)
+
+
+def _of_analysis(console: Console, commit: Commit) -> CurrentReport:
+    """What coverage.py makes of the data and the work tree."""
+    from covsync.commands.unrecorded_data import evidence_of_data
+    from covsync.measure.measure import open_data
+    from covsync.measure.session.copies import installed_copies, refuse_other_copies
 
     project = commit.project
-    config, folder, tree = project.config, project.folder, project.work_tree()
-    with opened(config.data_file, tree, kept, eager=True) as found:
-        evidence = evidence_of_data(console, commit, found.paths(), found.data_file)
-        refuse_other_copies(installed_copies(found.paths(), tree), found.scratch, tree)
-        measurement = found.measurement()
+    config, tree, results = project.config, project.work_tree(), project.results()
+    with open_data(config.data_file, tree, results, eager=True) as data:
+        paths = data.paths()
+        evidence = evidence_of_data(console, commit, [*paths.values()], data.data_file)
+        refuse_other_copies(installed_copies(paths.values(), tree), data.scratch, tree)
+        measurement = data.measurement()
         projects.show_source(console, measurement)
-        report, fail_under = measurement.report, measurement.fail_under
-        files = measured_files(measurement)
-        made_of = MadeOf.now(measurement.data_file, folder)
-        if found.is_repeatable(report):
-            known.save(
-                kept,
-                Known(
-                    named=known.named(config.data_file),
-                    data_file=os.fspath(measurement.data_file),
-                    made_of=made_of,
-                    has_branches=report.has_branches,
-                    style=report.style,
-                    fail_under=fail_under,
-                    texts=found.texts(),
-                    totals={path: file.totals for path, file in files.items()},
-                ),
+        report, files = measurement.report, measurement.files()
+        if data.is_repeatable(report):
+            sources = {paths[name]: state for name, state in data.inputs.sources.items()}
+            stored = StoredReport(
+                data_file=_named(config.data_file),
+                inputs=data.inputs._replace(sources=sources),
+                has_branches=report.has_branches,
+                style=report.style,
+                fail_under=measurement.fail_under,
+                files={
+                    path: LoadedFile(state.digest, files[path].totals if path in files else None)
+                    for path, state in sources.items()
+                },
             )
-    for note in kept.notes:
+            results.save_report(stored, measurement.entries())
+    for note in results.notes:
         console.detail(note)
+    fail_under = measurement.fail_under
     return _report(commit, files, report.has_branches, report.style, fail_under, evidence)
 
 
@@ -355,8 +363,8 @@ def _report(
 def recorded_paths(project: Project) -> frozenset[str]:
     """The paths of what the newest recorded run of the tests loaded or measured."""
     with (
-        contextlib.suppress(DamagedError),
-        record_store.opened(project.repository.own_folder, project.coverage_path) as stored,
+        contextlib.suppress(StoreError),
+        store.opened(project.repository.own_folder, project.coverage_path) as stored,
     ):
         return next((frozenset(each.files) for each in stored.records()), frozenset())
     return frozenset()

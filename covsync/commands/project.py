@@ -15,12 +15,12 @@ from covsync.errors import CovsyncError, PublicationError
 from covsync.git import index
 from covsync.git.index import Listing, StagedFiles
 from covsync.git.repository import Repository, enter_repository
-from covsync.measure.analysis.kept import Kept
+from covsync.measure.store import Results
 from covsync.model import WorkTree
 
 if TYPE_CHECKING:
     from covsync.git.scratch import Scratch
-    from covsync.measure.measurement import Measurement
+    from covsync.measure.measure import Measurement
 
 
 class Project(NamedTuple):
@@ -60,9 +60,9 @@ class Project(NamedTuple):
         """The project on disk, with what git tracks in its repository."""
         return self.tree_of(self.repository.tracked())
 
-    def kept(self) -> Kept:
-        """The results of earlier analyses of it."""
-        return Kept(self.repository.own_folder, self.coverage_path)
+    def results(self) -> Results:
+        """The stored results of earlier analyses of it."""
+        return Results(self.repository.own_folder, self.coverage_path)
 
     def tree_of(self, tracked: frozenset[str]) -> WorkTree:
         """The project on disk, given what is tracked."""
@@ -158,6 +158,6 @@ def no_such_remote(project: Project) -> PublicationError:
 
 def show_source(console: Console, measurement: Measurement) -> None:
     """Says, for ``--verbose``, where a measurement is from and what coverage.py warned of."""
-    console.detail(f"coverage data: {measurement.data_file}")
-    for warning in measurement.warnings:
+    console.detail(f"coverage data: {measurement.data.data_file}")
+    for warning in dict.fromkeys(measurement.data.warnings):
         console.detail(f"coverage.py: {warning}")

@@ -23,10 +23,10 @@ from covsync.errors import CovsyncError, NothingToJudgeError, PublicationError
 from covsync.git import data_branch, index
 from covsync.git.data_branch import Change, NothingToDo, Proposal, Tip
 from covsync.git.repository import check_branch
-from covsync.measure.analysis.kept import Kept
 from covsync.measure.data_file import Kind, recognise
-from covsync.measure.opened import Opened, opened
-from covsync.measure.pages.report import html_pages
+from covsync.measure.html.assemble import html_pages
+from covsync.measure.measure import MeasuredData, open_data
+from covsync.measure.store import Results
 from covsync.model import Links, Report, Source, shown_name
 from covsync.render.links import links_for
 from covsync.render.publication import Publication
@@ -43,7 +43,7 @@ def push(
     soft_fail: bool,
     output_dir: Path | None,
 ) -> int:
-    """Publishes the coverage of the checked-out commit; 0 where the branch then tells it.
+    """Publishes the coverage of the checked-out commit; 0 where the branch then holds it.
 
     With ``soft_fail`` also where it could not be published, which is said; coverage that cannot
     be measured is no such case.
@@ -58,15 +58,15 @@ def push(
             raise projects.no_such_remote(project)
     _refuse_bare(project)
     # The checkout is not touched: results are found, and left, where something else keeps them.
-    kept = project.kept() if repository.own_folder.is_dir() else Kept(None, "")
+    results = project.results() if repository.own_folder.is_dir() else Results(None, "")
     try:
-        with opened(config.data_file, project.work_tree(), kept, only_tracked=True) as found:
+        with open_data(config.data_file, project.work_tree(), results, only_tracked=True) as data:
             timings.lap("data")
             source = repository.head()
             if not repository.is_bare:
-                refuse_other_texts(console, project, found.paths(), found.data_file)
+                refuse_other_texts(console, project, [*data.paths().values()], data.data_file)
             timings.lap("texts")
-            work = _Work(console, project, found, source, urls, timings)
+            work = _Work(console, project, data, source, urls, timings)
             if output_dir is not None:
                 publication = work.publication(work.fingerprint())
                 _write(publication, output_dir)
@@ -79,7 +79,7 @@ def push(
         console.warning(f"the coverage was not published: {error.message}", error.fix)
     finally:
         timings.lap("publishing")
-        for line in (*kept.notes, *timings.lines()):
+        for line in (*results.notes, *timings.lines()):
             console.detail(line)
     return 0
 
@@ -98,7 +98,7 @@ class _Work(NamedTuple):
 
     console: Console
     project: Project
-    found: Opened
+    data: MeasuredData
     source: Source
     urls: Sequence[str]
     timings: Timings
@@ -113,21 +113,21 @@ class _Work(NamedTuple):
         return links_for(url, self.config, has_html=has_html, environ=environ, event=event)
 
     def fingerprint(self) -> str | None:
-        """Changes whenever a publication might, its commit aside; ``None`` if none can tell."""
-        measured = self.found.fingerprint()
+        """Changes whenever a publication might, its commit aside; ``None`` without keys."""
+        measured = self.data.fingerprint()
         if measured is None:
             return None
         links = self.links(has_html=self.config.html)
         shown = self.config._replace(data_file=None)
-        told = repr((__version__, measured, links, self.project.coverage_path, shown))
-        return hashlib.sha256(told.encode("utf-8", "surrogateescape")).hexdigest()
+        facts = repr((__version__, measured, links, self.project.coverage_path, shown))
+        return hashlib.sha256(facts.encode("utf-8", "surrogateescape")).hexdigest()
 
     def publication(self, fingerprint: str | None) -> Publication:
         """The publication, measured, with its HTML report."""
         config, console = self.config, self.console
-        measurement = self.found.measurement(pages=config.html)
-        kept = f"{measurement.from_store} of {len(self.found.names)} files from the store"
-        self.timings.lap(f"analysis ({kept})")
+        measurement = self.data.measurement(pages=config.html)
+        from_store = f"{measurement.from_store} of {len(self.data.names)} files from the store"
+        self.timings.lap(f"analysis ({from_store})")
         pages = html_pages(measurement) if config.html else {}
         self.timings.lap("pages")
         projects.show_source(console, measurement)
@@ -143,13 +143,13 @@ class _Work(NamedTuple):
             coverage_path=self.project.coverage_path,
             config=config,
             total_floor=own_floor if config.fail_under is None else config.fail_under,
-            fingerprint=fingerprint if self.found.is_unchanged() else None,
+            fingerprint=fingerprint if self.data.is_unchanged() else None,
             object_format=self.project.repository.object_format,
         )
 
 
 def _publish(work: _Work, *, dry_run: bool) -> None:
-    """Has the branch tell what was found; nothing is analysed where it tells just that already."""
+    """Brings the branch up to date; nothing is analysed where it already is."""
     console, project, config = work.console, work.project, work.config
     fingerprint = work.fingerprint()
 
@@ -158,9 +158,9 @@ def _publish(work: _Work, *, dry_run: bool) -> None:
         return work.publication(fingerprint)
 
     def proposed(tip: Tip) -> Proposal | NothingToDo:
-        told = fingerprint and already_published(tip, fingerprint, work.source, config)
+        nothing = fingerprint and already_published(tip, fingerprint, work.source, config)
         work.timings.lap("data branch")
-        return told or propose(publication(), tip, config, project.repository)
+        return nothing or propose(publication(), tip, config, project.repository)
 
     with projects.scratch(console, project, work.urls) as scratch:
         outcome = data_branch.publish(scratch, config.branch, proposed, dry_run=dry_run)
@@ -188,11 +188,11 @@ def _note_changes(console: Console, project: Project, report: Report) -> None:
     names = [path.as_posix() for path in paths if path.as_posix() in changed]
     if names:
         others = f" and {len(names) - 1} more" if len(names) > 1 else ""
-        console.note(f"{names[0]}{others} is published as it lies here, not as it was committed")
+        console.note(f"{names[0]}{others} is published with changes that are not committed")
 
 
 def _github_event() -> Mapping[str, Any]:
-    """What triggered a GitHub workflow, which tells among other things who may see it."""
+    """What triggered a GitHub workflow, which says among other things who may see it."""
     try:
         event = json.loads(Path(os.environ["GITHUB_EVENT_PATH"]).read_bytes())
     except (KeyError, OSError, ValueError, RecursionError):

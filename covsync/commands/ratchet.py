@@ -9,7 +9,7 @@ from pathlib import Path
 from covsync import config as configuration
 from covsync.commands import project as projects
 from covsync.commands.commit import Commit, shown_differences
-from covsync.commands.current_report import CurrentReport, with_current_report
+from covsync.commands.current_report import CurrentReport, current_report
 from covsync.commands.project import Project
 from covsync.commands.timings import Timings
 from covsync.config_edit import edited
@@ -28,12 +28,8 @@ def ratchet(console: Console, *, step: Fraction, allow_lower: bool) -> int:
     project = projects.open_staged({})
     project = project._replace(config=configuration.load(project.folder, {}))  # what is edited
     timings.lap("project")
-    status = with_current_report(
-        console,
-        timings,
-        Commit(project),
-        lambda current: _raise(console, project, current, step=step, allow_lower=allow_lower),
-    )
+    current = current_report(console, timings, Commit(project))
+    status = _raise(console, project, current, step=step, allow_lower=allow_lower)
     timings.lap("floors")
     for line in timings.lines():
         console.detail(line)

@@ -15,14 +15,14 @@ from covsync.commands.timings import Timings
 from covsync.console import Console
 from covsync.errors import CovsyncError, NothingToJudgeError
 from covsync.git import index
-from covsync.measure import notes, record_store, scope, settings, times
-from covsync.measure.copies import installed_copies, refuse_other_copies
+from covsync.measure import file_times, scope, settings, store
 from covsync.measure.data_file import digest
-from covsync.measure.loaded import Loaded, loaded, test_patterns, why_narrowed
-from covsync.measure.measurement import Measurement, measured_files
-from covsync.measure.notes import Session
-from covsync.measure.opened import measured
-from covsync.measure.record_store import DamagedError
+from covsync.measure.measure import Measurement, measured
+from covsync.measure.session import notes
+from covsync.measure.session.copies import installed_copies, refuse_other_copies
+from covsync.measure.session.loaded_files import Loaded, loaded, test_patterns, why_narrowed
+from covsync.measure.session.notes import Session
+from covsync.measure.store import StoreError
 from covsync.model import FileReport, LoadedFile, Record, Refusal, Scope, Totals
 
 
@@ -91,14 +91,14 @@ def record_project(
     observed = None if sessions else _observed(project)
     if observed is not None:
         return _shown_total(observed)
-    with measured(project.config.data_file, project.work_tree(), project.kept()) as measurement:
+    with measured(project.config.data_file, project.work_tree(), project.results()) as measurement:
         try:
             taken = _record(project, measurement, command, sessions, began)
         except NothingToJudgeError as error:
-            refusal = Refusal(digest(measurement.data_file), error.message, error.fix)
-            record_store.refuse(place, project.coverage_path, refusal)
+            refusal = Refusal(digest(measurement.data.data_file), error.message, error.fix)
+            store.refuse(place, project.coverage_path, refusal)
             raise
-        record_store.save(place, project.coverage_path, taken)
+        store.save_record(place, project.coverage_path, taken, measurement.entries())
     return _shown_total(taken)
 
 
@@ -113,8 +113,8 @@ def _observed(project: Project) -> Record | None:
     present = digest(project.config.data_file or settings.data_file())
     place = project.repository.own_folder
     with (
-        contextlib.suppress(DamagedError),
-        record_store.opened(place, project.coverage_path) as stored,
+        contextlib.suppress(StoreError),
+        store.opened(place, project.coverage_path) as stored,
     ):
         found = (each for each in stored.records() if each.data_digest == present)
         return next((each for each in found if present and not each.by_times), None)
@@ -128,14 +128,14 @@ def _record(
     sessions: Sequence[Session],
     began: int | None,
 ) -> Record:
-    ran = loaded(sessions, measurement.tree)
+    ran = loaded(sessions, measurement.data.tree)
     base = _appended_to(project, sessions)
     before = base.files if base else {}
     present = _present(project)
-    reports = measured_files(measurement)
+    reports = measurement.files()
     noted = {path: texts for each in sessions for path, texts in each.copies.items()}
-    copies = noted if sessions else installed_copies(reports, measurement.tree)
-    refuse_other_copies(copies, measurement.scratch, measurement.tree, noted)
+    copies = noted if sessions else installed_copies(reports, measurement.data.tree)
+    refuse_other_copies(copies, measurement.data.scratch, measurement.data.tree, noted)
     tests = test_patterns(sessions)
     by_times = not _covers(ran, before, reports)
     seen = _of_project(project, present) if by_times else set(ran.digests)
@@ -144,7 +144,7 @@ def _record(
     names, texts = recorded_files(project, paths, ran)
     # What is edited from here on is not recorded; what was edited before shows now.
     if by_times:
-        _refuse_newer(project, measurement.data_file, paths, began)
+        _refuse_newer(project, measurement.data.data_file, paths, began)
     else:
         _refuse_edited_settings(project, sessions)
     asked = settings.settings_in(settings.disk_reader(project.folder), project.depth)
@@ -163,9 +163,9 @@ def _record(
         narrowed, by_option = base.narrowed, True
     commands = [base.command if base else "", command]
     return Record(
-        data_file=os.fspath(measurement.data_file.absolute()),
+        data_file=os.fspath(measurement.data.data_file.absolute()),
         named=_is_elsewhere(project.config.data_file),
-        data_digest=digest(measurement.data_file),
+        data_digest=digest(measurement.data.data_file),
         recorded_at=int(time.time()),
         by_times=by_times or bool(base and base.by_times),
         failed=any(each.exit_status for each in sessions) or bool(base and base.failed),
@@ -205,9 +205,7 @@ def _is_elsewhere(data_file: Path | None) -> bool:
 
 
 def _loaded_file(name: str, report: FileReport | None, text: bytes | None) -> LoadedFile:
-    if report is None:
-        return LoadedFile(name, own_text=text)
-    return LoadedFile(name, report.totals, report.lines, text)
+    return LoadedFile(name, report.totals if report else None, own_text=text)
 
 
 def _covers(ran: Loaded, before: Mapping[str, object], reports: Mapping[str, FileReport]) -> bool:
@@ -227,7 +225,7 @@ def _scope(
     That is noted, or shows by a file that is reported though it did not run: then it was at most
     the project.
     """
-    configured, top = measurement.scope, os.path.join(measurement.tree.top, "")
+    configured, top = measurement.scope, os.path.join(measurement.data.tree.top, "")
     if configured.source_dirs or configured.source_pkgs:
         return configured
     given = {name for session in sessions for name in session.source}
@@ -236,7 +234,7 @@ def _scope(
         scope.is_python(path)
         and path not in ran.digests
         and 0 < file.totals.statements == file.totals.missing
-        for path, file in measured_files(measurement).items()
+        for path, file in measurement.files().items()
     ):
         folders = {os.fspath(project.folder)}
     inside = [os.path.join(each, "") for each in folders]
@@ -274,7 +272,7 @@ def _refuse_newer(
     folders = {path.rpartition("/")[0] for path in paths}
     folders -= {os.path.relpath(data_file.absolute().parent, top).removeprefix(".")}
     watched = [*sorted(paths), *sorted(folders)] if began is None else sorted(paths)
-    for path in times.newer(watched, began or times.begun(data_file), top):
+    for path in file_times.newer(watched, began or file_times.begun(data_file), top):
         raise NothingToJudgeError(
             f"{project.shown(path)} was written after the coverage data, so the tests may have "
             "run on another text",
@@ -285,7 +283,7 @@ def _refuse_newer(
 def _refuse_edited_settings(project: Project, sessions: Iterable[Session]) -> None:
     began = min(session.began for session in sessions)
     names = [name for name in settings.names(project.depth) if (project.folder / name).is_file()]
-    for name in times.newer(names, began, project.folder):
+    for name in file_times.newer(names, began, project.folder):
         raise NothingToJudgeError(f"{name} was edited while the tests ran", AGAIN)
 
 
@@ -299,12 +297,12 @@ def _appended_to(project: Project, sessions: Iterable[Session]) -> Record | None
         return None
     place = project.repository.own_folder
     with (
-        contextlib.suppress(DamagedError),
-        record_store.opened(place, project.coverage_path) as stored,
+        contextlib.suppress(StoreError),
+        store.opened(place, project.coverage_path) as stored,
     ):
         for each in stored.records():
             if each.data_digest == onto:
-                return each._replace(files=record_store.whole(each))
+                return each
     raise NothingToJudgeError(
         "the coverage data was appended to data that is not recorded", "Run all tests again."
     )
@@ -329,8 +327,8 @@ def _loaded_before(project: Project, bearing: str) -> set[str]:
     """The files that recorded runs of all tests loaded with the same settings."""
     place = project.repository.own_folder
     with (
-        contextlib.suppress(DamagedError),
-        record_store.opened(place, project.coverage_path) as stored,
+        contextlib.suppress(StoreError),
+        store.opened(place, project.coverage_path) as stored,
     ):
         return {
             path

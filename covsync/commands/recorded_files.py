@@ -9,8 +9,8 @@ from typing import NamedTuple
 from covsync.commands.project import Project
 from covsync.errors import NothingToJudgeError
 from covsync.git import index
-from covsync.measure.loaded import Loaded
 from covsync.measure.scope import is_test
+from covsync.measure.session.loaded_files import Loaded
 
 AGAIN = "Run the tests again, best by `covsync run`."
 

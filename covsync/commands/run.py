@@ -19,10 +19,11 @@ from covsync.commands import subprocess_rcfile, test_labels
 from covsync.commands.record import record_project
 from covsync.console import Console
 from covsync.errors import CovsyncError, NothingToJudgeError
-from covsync.measure import notes, settings
-from covsync.measure.copies import copies_of, refuse_other_copies
+from covsync.measure import settings
 from covsync.measure.data_file import digest
-from covsync.measure.narrowing import Narrowed, PytestWords
+from covsync.measure.session import notes
+from covsync.measure.session.copies import copies_of, refuse_other_copies
+from covsync.measure.session.pytest_arguments import Narrowed, PytestWords
 from covsync.temporary import temporary_folder
 
 KILLED = 128
@@ -252,7 +253,7 @@ def _combine(data: Path, data_file: Path, *, append: bool) -> None:
     if combined.returncode:
         raise CovsyncError(
             f"the data cannot be combined: {' '.join(combined.stdout.split())}",
-            "Run it again; `coverage debug data` tells more.",
+            "Run it again; `coverage debug data` says more.",
         )
 
 
@@ -268,6 +269,6 @@ def _copy_of_observer(scratch: Path) -> Path:
 
 
 def _environ(local: Iterable[str]) -> dict[str, str]:
-    """The environment without what a git hook is told of its own repository."""
+    """The environment without the variables that git sets for a hook."""
     gone = {*local, "GIT_PREFIX"}
     return {name: value for name, value in os.environ.items() if name not in gone}

@@ -7,14 +7,14 @@ from pathlib import Path
 
 from covsync.commands.commit import TESTS, Commit, shown_differences
 from covsync.commands.current_report import compare
-from covsync.commands.file_times import differences_by_times, in_ci, is_checked_out
 from covsync.commands.project import Project
+from covsync.commands.unrecorded_data import differences_by_times, in_ci, is_checked_out
 from covsync.console import Console
 from covsync.errors import NothingToJudgeError
 from covsync.git import index
-from covsync.measure import record_store
+from covsync.measure import store
 from covsync.measure.data_file import digest
-from covsync.measure.record_store import DamagedError
+from covsync.measure.store import StoreError
 from covsync.model import Difference, Record
 
 
@@ -54,14 +54,14 @@ def _recorded(
     commit = Commit(project._replace(staged=head), "HEAD")
     place = project.repository.own_folder
     try:
-        with record_store.opened(place, project.coverage_path) as stored:
+        with store.opened(place, project.coverage_path) as stored:
             refusal = stored.refusal()
             if refusal and refusal.data_digest == present:
                 return NothingToJudgeError(refusal.message, refusal.fix)
             for record in stored.records():
                 if record.data_digest == present:
                     return record, compare(commit, record).differences
-    except DamagedError:
+    except StoreError:
         pass
     return None
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from covsync.measure.narrowing import Narrowed, by_folders
+from covsync.measure.session.pytest_arguments import Narrowed, by_folders
 
 DEFAULT_PATTERN = "test*.py"
 # Options of one or both that leave tests out.

@@ -32,7 +32,7 @@ class Asked(NamedTuple):
 def judge(report: Report, asked: Asked) -> Verdict:
     """Which floors ``report`` does not hold, the furthest below its floor first.
 
-    A glob that fits no file is neither held nor broken, but told.
+    A glob that matches no file is reported in ``unmatched_globs``.
     """
     judged: list[tuple[str, str, Fraction, tuple[FileReport, ...]]] = []
     if asked.fail_under is not None:
@@ -81,7 +81,7 @@ def raised(
     paths: Mapping[str, Fraction],
     step: Fraction,
 ) -> list[Raised]:
-    """What each floor that is set could be. A glob that fits no file is left out."""
+    """What each floor that is set could be. A glob that matches no file is left out."""
     held: list[tuple[tuple[str, ...], Fraction, Fraction]] = []
     if fail_under is not None:
         held.append((("fail_under",), fail_under, report.totals.percent_covered))
@@ -112,13 +112,13 @@ def _losses(report: Report, before: Baseline) -> str:
         if each.path in files
     )
     precision = report.style.precision
-    told = [
+    losses = [
         f"{each.path} {shown(files[each.path], precision)}% -> {each.totals.shown(precision)}%"
         for points, _, each in lost[:SHOWN_LOSSES]
         if points < 0
     ]
     was = f"was {shown(before.percent, precision)}%"
-    return f"{was}; lost most: {', '.join(told)}" if told else was
+    return f"{was}; lost most: {', '.join(losses)}" if losses else was
 
 
 def _under(glob: str, files: Iterable[FileReport]) -> tuple[FileReport, ...]:

@@ -11,7 +11,7 @@ from covsync.gate.logical_lines import LogicalLine, decoded, logical_lines
 if TYPE_CHECKING:
     import ast
 
-# What begins a logical line for which the tree has no node, or none that tells it from others.
+# What begins a logical line for which the tree has no node, or none that sets it apart from others.
 CLAUSES = frozenset(("elif", "else", "except", "finally", "case", "@"))
 # The parts of a statement or clause that have logical lines of their own, or may have.
 SUITES = frozenset(("body", "orelse", "finalbody", "handlers", "cases", "decorator_list"))

@@ -43,30 +43,30 @@ def _changes(tip: Tip, paths: Iterable[str]) -> Iterator[tuple[str, int, Mapping
     wanted = list(paths)
     names = [f"{name}:{path}" for name, *_ in commits for path in wanted]
     found = dict(zip(names, _blobs(tip.scratch, names), strict=True))
-    told: dict[str, Mapping[str, str]] = {}
+    seen: dict[str, Mapping[str, str]] = {}
     for name, at, *parents in commits:
         blobs = {path: found[f"{name}:{path}"] for path in wanted if found[f"{name}:{path}"]}
-        told[name] = blobs
-        if blobs and all(told.get(parent) != blobs for parent in parents):
+        seen[name] = blobs
+        if blobs and all(seen.get(parent) != blobs for parent in parents):
             yield name, min(int(at or 0), LATEST), blobs
 
 
 def _blobs(scratch: Scratch, names: Iterable[str]) -> list[str]:
     """The object name of each ``COMMIT:PATH``, empty where there is no such file."""
-    told = scratch.must(
+    listed = scratch.must(
         "cat-file", "--batch-check=%(objecttype) %(objectname)", stdin=_lines(names)
     ).text()
-    answers = (line.rpartition(" ") for line in told.split("\n"))
+    answers = (line.rpartition(" ") for line in listed.split("\n"))
     return [name if kind == "blob" else "" for kind, _, name in answers]
 
 
 def _contents(scratch: Scratch, blobs: list[str]) -> dict[str, bytes]:
-    told = scratch.must("cat-file", "--batch", stdin=_lines(blobs)).output
+    output = scratch.must("cat-file", "--batch", stdin=_lines(blobs)).output
     contents, at = {}, 0
     for blob in blobs:
-        end = told.index(b"\n", at)
-        size = int(told[at:end].rpartition(b" ")[2])
-        contents[blob], at = told[end + 1 : end + 1 + size], end + size + 2
+        end = output.index(b"\n", at)
+        size = int(output[at:end].rpartition(b" ")[2])
+        contents[blob], at = output[end + 1 : end + 1 + size], end + size + 2
     return contents
 
 

@@ -41,7 +41,7 @@ class Change:
 class Tip:
     """The data branch as it is on the remote; ``commit`` is empty where there is none.
 
-    ``at`` is the commit's time, and ``by_covsync`` tells whether covsync made it.
+    ``at`` is the commit's time, and ``by_covsync`` says whether covsync made it.
     """
 
     scratch: Scratch
@@ -61,7 +61,7 @@ class Tip:
         return blob_id(content, "sha256" if len(self.commit) > 40 else "sha1")
 
     def blobs(self) -> dict[str, str]:
-        """The object names of the branch's regular files, by path; another entry's mode is told."""
+        """The object names of the branch's regular files, by path, of others with the mode."""
         return {
             path: blob if mode == FILE_MODE else f"{mode} {blob}"
             for path, (mode, blob) in self.entries.items()
@@ -197,7 +197,7 @@ def _wait_or_give_up(scratch: Scratch, problem: Refusal, attempt: int) -> None:
 
 
 def _remote_tip(scratch: Scratch, branch: str) -> str | None:
-    """What the remote's branch is now: empty where there is none, ``None`` where it won't tell."""
+    """What the remote's branch is now: empty where there is none, ``None`` without an answer."""
     answer = scratch.run("ls-remote", REMOTE, f"refs/heads/{branch}")
     return None if answer.status else _tip_in(answer, branch)
 

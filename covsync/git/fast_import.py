@@ -23,7 +23,7 @@ def commit_stream(
 ) -> Iterator[bytes]:
     """The commands that set ``ref`` to a new commit, piece by piece.
 
-    ``at`` is its time (Unix, told as UTC). It begins with ``parent``'s tree, or else with
+    ``at`` is its time (Unix, written as UTC). It begins with ``parent``'s tree, or else with
     ``tree``, or else empty; then ``removed`` paths go and ``written`` ones come. Raises
     ``ValueError`` for a path that git must not hold.
     """

@@ -296,7 +296,7 @@ def _not_as_staged(
     """The tracked paths that differ, those ``wanted`` or else all."""
     gone = {path for path, letters in status.items() if letters[1] == "D"}
     doubtful = {path for path, letters in status.items() if letters[1] in "MT"}
-    # Git does not look at what it was told to assume unchanged, or to leave out.
+    # Git does not look at what it is set to assume unchanged, or to leave out.
     flagged = _must(run_git(repository.top, "ls-files", "-v", "-z")).names()
     doubtful |= {line[2:] for line in flagged if line[0] == "S" or line[0].islower()}
     if wanted is not None:

@@ -1,7 +1,7 @@
 """Why a remote could not be reached or did not take a push, and what to do about it. Pure.
 
-Git tells by words alone; GitPython runs it with ``LC_ALL=C``, so the words are stable. Which
-words mean what was found by provoking each case.
+Git says it in words alone; GitPython runs it with ``LC_ALL=C``, so the words are stable. What they
+mean was found by provoking each case.
 """
 
 from __future__ import annotations
@@ -50,8 +50,8 @@ NETWORK = (
     r"error: 5\d\d|early EOF|hung up|RPC failed|unable to access"
 )
 # The first that matches counts. {branch} is the data branch, {last} the last line of git that gives
-# a reason, {told} what the remote's own hooks and rules said, {verb} and {command} what git did.
-KNOWN = (
+# a reason, {hints} what the remote's own hooks and rules said, {verb} and {command} what git did.
+REASONS = (
     (
         "dubious ownership",
         Refusal(
@@ -97,7 +97,7 @@ KNOWN = (
     (
         "hook declined|protected branch|rule violations|GH006|GH013",
         Refusal(
-            "a rule of the remote refused the push to {branch}{told}",
+            "a rule of the remote refused the push to {branch}{hints}",
             "Allow whoever runs covsync to push to {branch}, or name another with --branch.",
         ),
     ),
@@ -134,7 +134,7 @@ KNOWN = (
     (
         "error: 403|Permission to .* denied|not allowed to (push|upload)|read.only",
         Refusal(
-            "the credentials do not allow covsync to {verb} the remote{told}",
+            "the credentials do not allow covsync to {verb} the remote{hints}",
             "Give them the right to read, and for a push to write (GitHub Actions: `permissions: "
             "contents: write`).",
         ),
@@ -187,7 +187,7 @@ KNOWN = (
     (
         "",
         Refusal(
-            "git could not {verb} the remote ({last}){told}",
+            "git could not {verb} the remote ({last}){hints}",
             "Try `git {command}` by hand, and run it again.",
         ),
     ),
@@ -195,7 +195,7 @@ KNOWN = (
 
 
 def asked_pause(header: str, now: float) -> int:
-    """The seconds that HTTP's ``Retry-After`` asks to wait; 0 where it tells nothing.
+    """The seconds that HTTP's ``Retry-After`` asks to wait; 0 where it asks for none.
 
     It is a number of seconds or a date: https://www.rfc-editor.org/rfc/rfc9110#field.retry-after
     """
@@ -222,10 +222,10 @@ def refusal(answer: Answer, branch: str, command: str) -> Refusal:
         "command": command,
         "verb": "push to" if command == "push" else "read from",
         "last": lines[-1] if lines else "git gives no reason",
-        "told": f": {' / '.join(hints)}" if hints else "",
+        "hints": f": {' / '.join(hints)}" if hints else "",
     }
     return next(
-        replace(known, message=known.message.format(**facts), fix=known.fix.format(**facts))
-        for words, known in KNOWN
+        replace(found, message=found.message.format(**facts), fix=found.fix.format(**facts))
+        for words, found in REASONS
         if re.search(words, said)
     )

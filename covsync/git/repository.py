@@ -128,7 +128,7 @@ class Repository(NamedTuple):
         """Whether ``ours`` is older than ``theirs``: an ancestor, as far as this clone knows.
 
         Where it knows neither for the other's ancestor, as in a shallow clone, or where two
-        branches publish, the commits' times tell.
+        branches publish, the commits' times decide.
         """
         if ours.commit == theirs.commit or self._is_ancestor(theirs, ours):
             return False
@@ -145,7 +145,7 @@ class Repository(NamedTuple):
 
         The first letter compares the index with ``HEAD``, the second the work tree with the index.
         It may say ``M`` where line ends alone differ, which git would not add, and it says nothing
-        of files that git was told to assume unchanged. With ``untracked`` there is also ``??`` for
+        of files that git is set to assume unchanged. With ``untracked`` there is also ``??`` for
         each file that git neither tracks nor ignores.
         """
         answer = run_git(

@@ -75,11 +75,11 @@ class Scratch:
     def retry_after(self) -> str:
         """For how long the remote wants to be left alone, as its HTTP header says; else empty.
 
-        Git tells no header but in its trace, which is asked for on a pipe and kept nowhere.
+        Git shows headers in its trace alone, which is read from a pipe and not stored.
         """
         tracing = {"GIT_TRACE_CURL": "2", "GIT_TRACE_CURL_NO_DATA": "1"}
-        told = self._run(("ls-remote", REMOTE, "HEAD"), {**self.environ, **tracing}).error
-        found = RETRY_AFTER.findall(told)
+        trace = self._run(("ls-remote", REMOTE, "HEAD"), {**self.environ, **tracing}).error
+        found = RETRY_AFTER.findall(trace)
         return found[-1] if found else ""
 
     def _run(
@@ -185,11 +185,12 @@ def scratch_repository(
 
 
 def _refuse_old_git(repository: Repository) -> None:
-    """An older one would not understand how it is told what to do, and say something else."""
-    told = re.match(r"git version (\d+)\.(\d+)", run_git(repository.top, "version").text())
-    if told and (int(told[1]), int(told[2])) < OLDEST_GIT:
+    """Raises ``CovsyncError`` for a git that does not have the options that covsync uses."""
+    version = re.match(r"git version (\d+)\.(\d+)", run_git(repository.top, "version").text())
+    if version and (int(version[1]), int(version[2])) < OLDEST_GIT:
         raise PublicationError(
-            f"git {told[1]}.{told[2]} is too old", "Install git {}.{} or newer.".format(*OLDEST_GIT)
+            f"git {version[1]}.{version[2]} is too old",
+            "Install git {}.{} or newer.".format(*OLDEST_GIT),
         )
 
 

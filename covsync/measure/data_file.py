@@ -27,7 +27,7 @@ class Kind(Enum):
 
 
 def recognise(path: Path) -> Kind:
-    """The kind of the data file at ``path``, told from its first bytes.
+    """The kind of the data file at ``path``, by its first bytes.
 
     Raises ``NoDataError`` where there is none or it is empty, ``NothingToJudgeError`` where there
     are only the uncombined files of a parallel run, ``CovsyncError`` for anything else.

@@ -11,7 +11,7 @@ import re
 from collections.abc import Collection, Iterable, Iterator
 from fnmatch import fnmatchcase
 
-from covsync.measure.patterns import fits_any
+from covsync.measure.file_patterns import fits_any
 from covsync.model import Scope, WorkTree
 from covsync.source_paths import folders
 from covsync.source_paths import is_python as is_python  # noqa: PLC0414 - its callers follow

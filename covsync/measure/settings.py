@@ -8,16 +8,14 @@ import os
 import re
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from covsync import __version__
 from covsync.config import YAML, parsed_toml
 from covsync.errors import CovsyncError
-
-if TYPE_CHECKING:
-    from coverage import Coverage
+from covsync.measure.coverage_options import option
 
 # As coverage.py's settings name variables of the environment.
 VARIABLE = re.compile(rb"\$\{?(\w+)")
@@ -28,16 +26,40 @@ PYTEST_FILES: tuple[str, ...] = (
     *("pytest.toml", ".pytest.toml", "pytest.ini", ".pytest.ini"),
     *("pyproject.toml", "tox.ini", "setup.cfg"),
 )
-# What only changes how a report looks or where data lies, and sections of reports in files.
-NO_BEARING: tuple[str, ...] = (
-    "fail_under",
-    "sort",
-    "show_missing",
-    "format",
-    "skip_covered",
-    "skip_empty",
-)
-NO_BEARING += ("data_file", "parallel", "debug", "debug_file")
+# What an option of coverage.py bears on: what is analysed and how, only the pages of its HTML
+# report, or neither. One that is not listed, as of a later coverage.py, bears on the analysis.
+ANALYSIS, PAGES, NEITHER = "analysis", "pages", "neither"
+BEARS_ON = {
+    "run:branch": ANALYSIS,
+    "run:plugins": ANALYSIS,
+    "run:relative_files": ANALYSIS,
+    "report:contexts": ANALYSIS,
+    "report:exclude_also": ANALYSIS,
+    "report:exclude_lines": ANALYSIS,
+    "report:ignore_errors": ANALYSIS,
+    "report:include": ANALYSIS,
+    "report:omit": ANALYSIS,
+    "report:partial_also": ANALYSIS,
+    "report:partial_branches": ANALYSIS,
+    "report:partial_branches_always": ANALYSIS,
+    "report:precision": ANALYSIS,
+    "json:show_contexts": ANALYSIS,
+    "html:extra_css": PAGES,
+    "html:show_contexts": PAGES,
+    "html:skip_covered": PAGES,
+    "html:skip_empty": PAGES,
+    "html:title": PAGES,
+    "report:skip_covered": PAGES,
+    "report:skip_empty": PAGES,
+    "report:fail_under": NEITHER,
+    "report:format": NEITHER,
+    "report:show_missing": NEITHER,
+    "report:sort": NEITHER,
+    "run:data_file": NEITHER,
+    "run:debug": NEITHER,
+    "run:debug_file": NEITHER,
+    "run:parallel": NEITHER,
+}
 REPORTS = ("html", "xml", "json", "lcov")
 Read = Callable[[str], bytes | None]
 
@@ -171,7 +193,7 @@ def digest_of_files(folder: Path) -> str:
     return digest.hexdigest()
 
 
-def analysed_by() -> str:
+def versions() -> str:
     """Which covsync, coverage.py and Python analyse, and what else these depend on.
 
     Found without loading coverage.py. Its plugins are left out.
@@ -230,18 +252,29 @@ def settings_in(read: Read, depth: int) -> Settings:
     """The settings in the files that ``read`` gives by name; see ``names``."""
     sections = chosen_sections(read)
     fail_under = sections.get("report", {}).get("fail_under", "")
-    chosen = {
-        section: {key: value for key, value in values.items() if key not in NO_BEARING}
-        for section, values in sections.items()
-        if section not in REPORTS
-    }
-    bearing = {section: values for section, values in chosen.items() if values}
+    of_runs = {name: values for name, values in sections.items() if name not in REPORTS}
+    bearing = without_options(of_runs, (PAGES, NEITHER))
     contents = [(name, read(name) or b"") for name in names(depth)]
     variables = _variables(json.dumps([bearing, fail_under]).encode())
     pytests = {name: _pytest_section(name, content) for name, content in contents}
     used = {name: section for name, section in pytests.items() if section}
     text = json.dumps([bearing, variables, used], sort_keys=True, default=str)
     return Settings(text, _substituted(fail_under), digest(read, depth, text))
+
+
+def without_options(
+    sections: Mapping[str, Mapping[str, str]], bearing: Collection[str]
+) -> dict[str, dict[str, str]]:
+    """The sections of a configuration file without the options that bear on any of ``bearing``."""
+    left = {
+        section: {
+            key: value
+            for key, value in values.items()
+            if BEARS_ON.get(f"{section}:{key}", ANALYSIS) not in bearing
+        }
+        for section, values in sections.items()
+    }
+    return {section: values for section, values in left.items() if values}
 
 
 def is_of_settings_alone(path: str) -> bool:
@@ -299,24 +332,3 @@ def _pytest_section(path: str, content: bytes) -> dict[str, Any]:
     else:
         section = _ini_sections(path, text).get("tool:pytest" if name == "setup.cfg" else "pytest")
     return section if isinstance(section, dict) else {}
-
-
-def exclusions(configured: Coverage) -> tuple[tuple[str, ...], ...]:
-    """The regular expressions of lines to exclude, and those of branches that may be partial."""
-    branches = ("report:partial_branches", "report:partial_branches_always")
-    groups = (("report:exclude_lines",), branches)
-    lists = [[configured.get_option(name) for name in group] for group in groups]
-    return tuple(
-        tuple(str(each) for entries in group if isinstance(entries, list) for each in entries)
-        for group in lists
-    )
-
-
-def option(configured: Coverage, name: str) -> object:
-    """A setting, ``None`` where this coverage.py does not know it yet."""
-    from coverage.exceptions import ConfigError
-
-    try:
-        return configured.get_option(name)
-    except ConfigError:
-        return None

@@ -50,7 +50,7 @@ def endpoint_json(badge: Badge) -> bytes:
 
 
 def message_of(endpoint: bytes | None) -> str | None:
-    """The figure that a published ``endpoint.json`` tells, without the percent sign."""
+    """The figure in a published ``endpoint.json``, without the percent sign."""
     try:
         message = json.loads(endpoint or b"")["message"]
     except (ValueError, TypeError, KeyError, RecursionError):

@@ -39,12 +39,12 @@ def data_json(head: bytes, source: Source, stamp: Mapping[str, str]) -> bytes:
     return stamped(head, own)
 
 
-def _raw_text(told: CoverageJson, at: str) -> str:
+def _raw_text(parts: CoverageJson, at: str) -> str:
     """All of ``coverage json``, as ``json.dumps`` would write it."""
-    document = {**told.document, "meta": {**told.document["meta"], "timestamp": at}}
+    document = {**parts.document, "meta": {**parts.document["meta"], "timestamp": at}}
     values = {key: _text(value) for key, value in document.items()}
     values["files"] = _object(
-        {path: zlib.decompress(entry).decode() for path, entry in told.entries.items()}
+        {path: zlib.decompress(entry).decode() for path, entry in parts.entries.items()}
     )
     return _object(values)
 

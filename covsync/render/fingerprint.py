@@ -11,10 +11,10 @@ KEY = b', "covsync": '
 
 
 def stamp(fingerprint: str | None, head: bytes, blobs: Mapping[str, str]) -> dict[str, str]:
-    """What ``data.json`` tells of a publication: what it was made from, and what it is made of.
+    """What ``data.json`` says of a publication: what it was made from, and what it is made of.
 
     ``head`` is ``data.json`` up to covsync's own part, ``blobs`` are the object names of the other
-    files by path. Without a ``fingerprint`` of what it was made from there is nothing to tell.
+    files by path. Without a ``fingerprint`` of what it was made from there is nothing to say.
     """
     if fingerprint is None:
         return {}
@@ -30,9 +30,9 @@ def stamped(head: bytes, own: Mapping[str, object]) -> bytes:
 
 
 def fingerprint_of(data: bytes | None) -> str | None:
-    """The fingerprint that a published ``data.json`` tells, ``None`` where it tells none."""
-    told = own_part(data)[1].get("fingerprint")
-    return told if isinstance(told, str) else None
+    """The fingerprint in a published ``data.json``, ``None`` where it has none."""
+    found = own_part(data)[1].get("fingerprint")
+    return found if isinstance(found, str) else None
 
 
 def is_intact(data: bytes | None, blobs: Mapping[str, str]) -> bool:

@@ -52,7 +52,7 @@ def _key(line: bytes) -> tuple[str, str] | None:
 
 
 def publications(history: bytes) -> int:
-    """How many publications ``history`` tells of."""
+    """How many publications ``history`` holds."""
     return sum(_key(line) is not None for line in history.split(b"\n"))
 
 
@@ -60,8 +60,8 @@ def carried_line(data: bytes | None, endpoint: bytes | None, published: Source) 
     """The line of an old publication: what its ``data.json`` says, or else its ``endpoint.json``.
 
     ``published`` is the data branch's commit that held them. Another generator of this layout does
-    not tell which commit it measured; there ``commit`` is null, ``published_in`` names the data
-    branch's commit, and the time is that one's. ``None`` where neither file tells a figure.
+    not say which commit it measured; there ``commit`` is null, ``published_in`` names the data
+    branch's commit, and the time is that one's. ``None`` where neither file holds a figure.
     """
     figures = _figures(data)
     if figures is None:
@@ -81,7 +81,7 @@ def carried_line(data: bytes | None, endpoint: bytes | None, published: Source) 
 def _figures(data: bytes | None) -> dict[str, object] | None:
     """The total and its counts in a ``data.json``, the counts as far as they are there.
 
-    The percentage is what the counts make: the layout's other generator has told another one
+    The percentage is what the counts make: the layout's other generator has written another one
     beside them, of the lines alone.
     """
     try:

@@ -47,7 +47,7 @@ class WebAddress:
 def web_address(url: str) -> WebAddress | None:
     """The web address behind a remote's URL in any of git's spellings, ``None`` for a local path.
 
-    Only an http(s) URL tells the web's port; behind an ssh URL it is taken to be https's own.
+    Only an http(s) URL has the web's port; behind an ssh URL it is taken to be https's own.
     """
     scp = re.fullmatch(r"(?:[^@/:]+@)?(\[[^\]]+\]|[^/:\[]{2,}):(?!//)(.*)", url)
     if scp:

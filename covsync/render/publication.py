@@ -38,7 +38,7 @@ def is_owned(path: str) -> bool:
 def is_published(
     fingerprint: str, source: Source, blobs: Mapping[str, str], read: Callable[[str], bytes | None]
 ) -> bool:
-    """Whether a project's files tell just what a publication of ``source`` would.
+    """Whether a project's files are just what a publication of ``source`` would bring.
 
     ``fingerprint`` is that publication's, ``blobs`` are the object names of the files by path;
     ``read`` gives a file's content.
@@ -66,7 +66,7 @@ class Publication:
 
     ``pages`` are the files of ``htmlcov/``, empty where none are wanted. ``coverage_path`` is the
     project's folder within the repository. ``total_floor`` is the total's floor, if it has one.
-    ``fingerprint`` tells what all of this was made from, ``object_format`` how git names files.
+    ``fingerprint`` says what all of this was made from, ``object_format`` how git names files.
     """
 
     report: Report
@@ -90,8 +90,8 @@ class Publication:
         the same files, another machine that made them is no news.
         """
         fingerprint = self.fingerprint if data is None else fingerprint_of(data)
-        told = history_jsonl(history, self.report, self.source)
-        return self._files(told, fingerprint)
+        lines = history_jsonl(history, self.report, self.source)
+        return self._files(lines, fingerprint)
 
     def joined(self, history: bytes, endpoint: bytes | None) -> dict[str, bytes]:
         """What changes where a newer commit's files stay: this line joins its ``history``.

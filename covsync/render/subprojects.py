@@ -27,7 +27,7 @@ def front_page(page: bytes | None, figures: Mapping[str, str]) -> bytes:
     """The branch's ``README.md`` with the list of subprojects, in place of what it listed before.
 
     ``page`` is what it says besides, such as the report of a project at the top; ``figures`` are
-    the percentages by name, as each one's badge tells them.
+    the percentages by name, as on each one's badge.
     """
     rest = SECTION.sub(b"\n", HEADING if page is None else page)
     if not figures:

@@ -15,7 +15,7 @@ LEFT, RIGHT, TOP, BOTTOM = 44, 56, 12, 24
 def trend_svg(history: bytes, shown_total: str) -> bytes | None:
     """The picture of ``history``'s newest publications, ``None`` where there are not two.
 
-    ``shown_total`` stands beside the last point, so that it tells what badge and table tell. The
+    ``shown_total`` stands beside the last point, so that it says what badge and table say. The
     line's points are hours and percentages, drawn to scale by the renderer: so a point stays as it
     is written when others join, and git has little to keep.
     """

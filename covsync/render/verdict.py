@@ -116,10 +116,10 @@ def _ago(seconds: int) -> str:
 def _finding_line(report: Report, finding: Finding) -> str:
     figure = finding.totals.shown_below(finding.floor, report.style.precision)
     if finding.rule == "fail_under_file":
-        where = finding.files[0].missing_text()
+        where = f"{shown_name(finding.subject)}:{finding.files[0].missing_text()}"
     else:
         where = "; ".join(
-            f"{shown_name(each.path)} {_first_items(each)}" for each in finding.files[:SHOWN_FILES]
+            f"{shown_name(each.path)}:{_first_items(each)}" for each in finding.files[:SHOWN_FILES]
         )
         if len(finding.files) > SHOWN_FILES:
             where += f"; and {len(finding.files) - SHOWN_FILES} more files"

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import json
-import math
 import os
 import sqlite3
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 from covsync import __file__ as init_file
 from covsync.errors import CovsyncError, NothingToJudgeError
-from covsync.measure import measured_data
-from covsync.measure.copies import elsewhere, refuse_other_copies
-from covsync.measure.failures import MEASURE_AGAIN, OTHER_WAYS
-from covsync.measure.paths import Paths, place
-from covsync.measure.patterns import fits_any
+from covsync.measure import data_tables
+from covsync.measure.coverage_errors import MEASURE_AGAIN, OTHER_WAYS
+from covsync.measure.file_patterns import fits_any
+from covsync.measure.json_report import read_document
+from covsync.measure.path_mapping import Paths, place
+from covsync.measure.session.copies import elsewhere, refuse_other_copies
 from covsync.model import WorkTree
 
 if TYPE_CHECKING:
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
 OWN = os.path.join(Path(init_file).parent, "")
 
 
-def placed(loaded: Coverage, path: Path, tree: WorkTree, scratch: Path) -> Coverage:
+def mapped_data(loaded: Coverage, path: Path, tree: WorkTree, scratch: Path) -> Coverage:
     """The same data with each measured path where it belongs in this repository."""
     from coverage import Coverage, CoverageData
 
@@ -54,7 +53,7 @@ def placed(loaded: Coverage, path: Path, tree: WorkTree, scratch: Path) -> Cover
 def reported(loaded: Coverage, tree: WorkTree) -> list[str]:
     """The measured files that coverage.py's ``[report] include`` and ``omit`` let through.
 
-    The others may lie anywhere: they are neither placed, read nor published.
+    The others may lie anywhere: they are neither mapped, read nor published.
     """
     paths = Paths(tree)
     include, omit = loaded.get_option("report:include"), loaded.get_option("report:omit")
@@ -71,7 +70,7 @@ def reported(loaded: Coverage, tree: WorkTree) -> list[str]:
 
 
 def sources(reporter: Coverage, tree: WorkTree, *, only_tracked: bool) -> list[str]:
-    """The reported files of data that was ``placed``, by measured name.
+    """The reported files of ``mapped_data``, by measured name.
 
     Raises ``CovsyncError``, with ``only_tracked`` also for one that git does not track.
     """
@@ -102,7 +101,7 @@ def _refuse_missing_plugins(reporter: Coverage, names: list[str]) -> None:
     plugins = configured if isinstance(configured, list) else []
     data = reporter.get_data()
     try:
-        tracers = measured_data.tracers(data.data_filename())
+        tracers = data_tables.tracers(data.data_filename())
     except sqlite3.Error:  # the tables of a coverage.py to come
         tracers = {name: data.file_tracer(name) or "" for name in names}
     for name in names:
@@ -136,15 +135,10 @@ def _refuse_untracked(names: list[str], tree: WorkTree) -> None:
             )
 
 
-def document(path: Path, tree: WorkTree) -> dict[str, Any]:
+def json_document(path: Path, tree: WorkTree) -> dict[str, Any]:
     """A ``coverage json`` file's content, its files named as in this repository."""
-    try:
-        found = json.loads(path.read_bytes(), parse_constant=_refuse_constant, parse_float=_finite)
-    except (ValueError, RecursionError) as error:
-        raise CovsyncError(
-            f"{path} is not valid JSON: {error}", "Write it again: coverage json"
-        ) from None
-    files = found.get("files") if isinstance(found, dict) else None
+    found = read_document(path)
+    files = found.get("files")
     if isinstance(files, dict):
         named: dict[str, Any] = {}
         stands_for = place(files, tree)
@@ -158,12 +152,4 @@ def document(path: Path, tree: WorkTree) -> dict[str, Any]:
         found["files"] = named
         if isinstance(found.get("meta"), dict):
             found["meta"].pop("timestamp", None)
-    return found  # type: ignore[no-any-return]
-
-
-def _finite(text: str) -> float:
-    return float(text) if math.isfinite(float(text)) else _refuse_constant(text)
-
-
-def _refuse_constant(text: str) -> NoReturn:
-    raise ValueError(f"{text} is not a figure")
+    return found

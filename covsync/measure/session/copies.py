@@ -13,8 +13,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from covsync.errors import NothingToJudgeError
-from covsync.measure.failures import explained
-from covsync.measure.sqlite import reading
+from covsync.measure.coverage_errors import explained
+from covsync.measure.sqlite_file import reading
 from covsync.model import WorkTree
 
 # Where tox, nox and virtual environments in a project's folder install it.
@@ -135,7 +135,7 @@ def elsewhere(names: Iterable[str], top: Path) -> list[str]:
 def _mapped(names: list[str], scratch: Path) -> dict[str, str]:
     """The path for which each name stands by ``[paths]``, those alone that stand for another.
 
-    coverage.py tells them apart in no report, so each name has a line of its own here.
+    No report of coverage.py says which is which, so each name has a line of its own here.
     """
     from coverage import Coverage, CoverageData
 

@@ -1,4 +1,4 @@
-"""Tasks done by as many processes as there are processors for this one."""
+"""Batches of files analysed by as many processes as there are processors for this one."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import IO, cast
 
-from covsync.measure.analysis.task import Result, Task
-from covsync.measure.analysis.worker import MEASURING, START
+from covsync.measure.batch import Batch, Results
+from covsync.measure.pool_worker import MEASURING, START
 
 # Fewer files are done sooner than another process has started; more processes help little.
 FEW, MOST = 24, 16
@@ -22,8 +22,8 @@ FEW, MOST = 24, 16
 FILES_EACH = 16
 
 
-class WorkerFailedError(Exception):
-    """A task could not be done; done again in this process, it will tell why."""
+class PoolError(Exception):
+    """A batch could not be analysed; this process does it again, and then says why."""
 
 
 def are_many(files: int) -> bool:
@@ -39,10 +39,10 @@ def processors() -> int:
         return os.cpu_count() or 1
 
 
-class Workers:
-    """The processes, which may be started before it is known what they will be asked.
+class Pool:
+    """The processes, which may be started before there is something for them to do.
 
-    They put what they write in between into the folder ``scratch``. Whoever makes it closes it.
+    They put their temporary files into the folder ``scratch``. Whoever makes a pool closes it.
     """
 
     def __init__(self, scratch: Path) -> None:
@@ -50,9 +50,9 @@ class Workers:
         self._started: list[subprocess.Popen[bytes]] = []
 
     def start(self, files: int) -> None:
-        """Has processes for so many files load coverage.py, unless they did.
+        """Has processes for so many files load coverage.py, unless they did already.
 
-        Raises ``WorkerFailedError``.
+        Raises ``PoolError``.
         """
         environ = {key: value for key, value in os.environ.items() if key not in MEASURING}
         path = "\n".join(each for each in sys.path if isinstance(each, str))
@@ -69,30 +69,30 @@ class Workers:
                     env=environ,
                 )
             except (OSError, TypeError, ValueError) as error:
-                raise WorkerFailedError from error
+                raise PoolError from error
             self._started.append(process)
 
-    def answers(self, tasks: Sequence[Task], data_file: str) -> Generator[Result]:
-        """The results of the tasks on a data file, as they come. Raises ``WorkerFailedError``.
+    def results(self, batches: Sequence[Batch], data_file: str) -> Generator[Results]:
+        """The results of the batches on a data file, as they come. Raises ``PoolError``.
 
-        To be asked for once, as a process reads one data file.
+        It may be called once, as a process reads one data file.
         """
-        self.start(sum(len(task.names) for task in tasks))
-        waiting = list(reversed(tasks))
+        self.start(sum(len(batch.paths) for batch in batches))
+        waiting = list(reversed(batches))
         with selectors.DefaultSelector() as selector:
-            for process in self._started[: len(tasks)]:
+            for process in self._started[: len(batches)]:
                 _send(process, data_file)
                 _send(process, waiting.pop())
                 selector.register(cast("IO[bytes]", process.stdout), selectors.EVENT_READ, process)
             while selector.get_map():
                 for key, _ in selector.select():
                     process = key.data
-                    result = _received(process)
+                    results = _received(process)
                     if waiting:
                         _send(process, waiting.pop())
                     else:
                         selector.unregister(key.fileobj)
-                    yield result
+                    yield results
 
     def close(self) -> None:
         """Ends all that were started, whatever they are doing."""
@@ -104,20 +104,20 @@ class Workers:
 
 def _send(process: subprocess.Popen[bytes], message: object) -> None:
     assert process.stdin is not None  # noqa: S101 - it is a pipe
-    with contextlib.suppress(BrokenPipeError):  # it has ended: receiving will tell
+    with contextlib.suppress(BrokenPipeError):  # it has ended, as receiving shows
         pickle.dump(message, process.stdin)
         process.stdin.flush()
 
 
-def _received(process: subprocess.Popen[bytes]) -> Result:
+def _received(process: subprocess.Popen[bytes]) -> Results:
     assert process.stdout is not None  # noqa: S101 - it is a pipe
     try:
         answer = pickle.load(process.stdout)  # noqa: S301 - our own process wrote it
     except (EOFError, pickle.UnpicklingError) as error:
-        raise WorkerFailedError from error
+        raise PoolError from error
     if answer is None:
-        raise WorkerFailedError
-    result, said = answer
-    for text in said:
+        raise PoolError
+    results, warned = answer
+    for text in warned:
         warnings.warn(text, stacklevel=2)
-    return cast("Result", result)
+    return cast("Results", results)

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from covsync.errors import NothingToJudgeError
-from covsync.measure.notes import UNFINISHED, Session
 from covsync.measure.scope import TESTS, is_test
+from covsync.measure.session.notes import UNFINISHED, Session
 from covsync.model import WorkTree
 
 RUN_AGAIN = "Run the tests again."

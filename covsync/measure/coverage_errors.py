@@ -85,7 +85,7 @@ def _of_coverage(error: BaseException, tree: WorkTree) -> CovsyncError:
         )
     return CovsyncError(
         f"coverage.py or a plugin of it failed: {type(error).__name__}: {_reason(error, tree)}",
-        "Run the tests again; if `coverage report` fails alike, mend its plugin or settings.",
+        "Run the tests again; if `coverage report` fails alike, fix its plugin or settings.",
     )
 
 

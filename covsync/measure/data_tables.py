@@ -11,7 +11,7 @@ import sqlite3
 from collections import defaultdict
 from pathlib import Path
 
-from covsync.measure.sqlite import reading
+from covsync.measure.sqlite_file import reading
 
 # Put together by SQLite, in the order of the tables' own index. In any other order the digests
 # would be others too, and files be analysed again; never would different data have the same.
@@ -31,21 +31,21 @@ def digests(data_file: str) -> dict[str, bytes]:
     with reading(Path(data_file)) as database:
         files = dict(database.execute("select id, path from file"))
         contexts = dict(database.execute("select id, context from context"))
-        told = defaultdict(list)
+        facts_of = defaultdict(list)
         for query in (LINES, ARCS):
             for file, context, *facts in database.execute(query):
-                told[file].append((contexts.get(context), facts))
+                facts_of[file].append((contexts.get(context), facts))
         traced = dict(database.execute(TRACERS))
     return {
         name: hashlib.sha256(
-            repr(sorted(told[file], key=repr)).encode("utf-8", "surrogateescape")
+            repr(sorted(facts_of[file], key=repr)).encode("utf-8", "surrogateescape")
         ).digest()
         for file, name in files.items()
         if name not in traced
     }
 
 
-def count(data_file: Path) -> int:
+def count_files(data_file: Path) -> int:
     """How many files were measured; 0 where the tables are other ones."""
     try:
         with reading(data_file) as database:

@@ -1,4 +1,4 @@
-"""Names for pages that nothing in a link can take for something else."""
+"""Names of pages that nothing in a link can take for something else. Pure."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ PLAIN = re.compile(r"[\w.-]+")
 def with_plain_names(pages: Mapping[str, bytes]) -> dict[str, bytes]:
     """The pages, renamed where a link could be read as another: ``javascript:x``, ``a#b``."""
     odd = [name for name in pages if not PLAIN.fullmatch(name)]
-    links = {spelt: _plain(name) for name in odd for spelt in _spellings(name)}
+    links = {spelling: _plain(name) for name in odd for spelling in _spellings(name)}
     if not links:
         return dict(pages)
-    known = b"|".join(map(re.escape, sorted(links, key=len, reverse=True)))
-    linked = re.compile(b'href="(' + known + b')(?=["#])')
+    alternatives = b"|".join(map(re.escape, sorted(links, key=len, reverse=True)))
+    linked = re.compile(b'href="(' + alternatives + b')(?=["#])')
     return {
         _plain(name): linked.sub(lambda match: b'href="' + links[match[1]].encode(), content)
         if name.endswith(".html")

@@ -1,6 +1,6 @@
-"""A process that analyses files for another: it answers each task with its result.
+"""A process of the pool: it answers each batch of files with their results.
 
-It ends when the process that started it does, as then there are no more tasks.
+It ends when the process that started it does, as then there are no more batches.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from covsync.measure.analysis.task import Task, analysed
+from covsync.measure.batch import Batch, analyse_batch
 
 if TYPE_CHECKING:
     from coverage import Coverage
@@ -24,27 +24,27 @@ if TYPE_CHECKING:
 # that nothing in the working directory stands before the standard library.
 START = (
     "import sys; sys.path[:] = sys.argv[1].split('\\n'); "
-    "from covsync.measure.analysis.worker import main; main(*sys.argv[2:])"
+    "from covsync.measure.pool_worker import main; main(*sys.argv[2:])"
 )
 # What would have coverage.py measure this process.
 MEASURING = ("COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG")
 
 
 def main(scratch: str) -> None:
-    """Reads a data file's name and then tasks from the standard input, until it ends.
+    """Reads a data file's name and then batches from the standard input, until it ends.
 
-    To a task that failed the answer is ``None``. ``scratch`` is an empty folder for this process
+    The answer to a batch that failed is ``None``. ``scratch`` is an empty folder for this process
     alone, which another one removes.
     """
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever a plugin prints is no answer
-    gc.disable()  # trees of syntax are many small objects; they are collected after each task
+    gc.disable()  # trees of syntax are many small objects; collected after each batch
     _load_coverage()
     reporter: Coverage | None = None
     while True:
         try:
-            message: str | Task = pickle.load(sys.stdin.buffer)  # noqa: S301 - the parent's own
+            message: str | Batch = pickle.load(sys.stdin.buffer)  # noqa: S301 - the parent's own
         except EOFError:
             return
         if isinstance(message, str):
@@ -60,7 +60,7 @@ def main(scratch: str) -> None:
 
 def _load_coverage() -> None:
     """Loads coverage.py while the other process still looks at the data."""
-    with contextlib.suppress(Exception):  # it is told when it is used
+    with contextlib.suppress(Exception):  # raised again where it is used
         import coverage  # noqa: F401
 
 
@@ -75,17 +75,17 @@ def _loaded(data_file: str) -> Coverage | None:
             if reporter.get_option("paths"):
                 reporter.set_option("paths", {})  # the data is mapped already
             reporter.load()
-    except (Exception, SystemExit):  # noqa: BLE001 - the parent finds and tells the reason
+    except (Exception, SystemExit):  # noqa: BLE001 - the parent does it again, and says why
         return None
     gc.freeze()
     return reporter
 
 
-def _answer(reporter: Coverage, task: Task, scratch: Path) -> object:
+def _answer(reporter: Coverage, batch: Batch, scratch: Path) -> object:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
-            result = analysed(reporter, task, scratch)
-        except (Exception, SystemExit):  # noqa: BLE001 - the parent finds and tells the reason
+            result = analyse_batch(reporter, batch, scratch)
+        except (Exception, SystemExit):  # noqa: BLE001 - the parent does it again, and says why
             return None
     return result, [str(each.message) for each in caught]

@@ -1,7 +1,7 @@
 """The tables of coverage.py's HTML report, taken apart and put together for other files. Pure.
 
-Nothing here knows a version of coverage.py: a table's last row holds the sums of its columns, and
-what is put together is held against a page of coverage.py's own before it is relied on.
+Nothing here depends on a version of coverage.py: a table's last row holds the sums of its columns,
+and what is put together is compared with a page of coverage.py's own before it is used.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from covsync.measure.analysis.summary import UnknownFormError
+from covsync.measure.json_report import UnexpectedOutputError
 from covsync.model import shown_percent
 
 PAGE = re.compile(
@@ -37,7 +37,7 @@ Figure = tuple[int, ...]
 
 
 class Skipping(NamedTuple):
-    """Which rows coverage.py is told to leave out."""
+    """Which rows coverage.py is set to leave out."""
 
     covered: bool
     empty: bool
@@ -52,11 +52,11 @@ class Row(NamedTuple):
 
     @classmethod
     def of(cls, text: str) -> Row:
-        """The row that a ``text`` holds. Raises ``UnknownFormError``."""
+        """The row that a ``text`` holds. Raises ``UnexpectedOutputError``."""
         link = LINK.search(text)
         figures = _figures(text)
         if link is None or len(_counts(figures)) not in (3, 5):
-            raise UnknownFormError
+            raise UnexpectedOutputError
         return cls(text, link[1], figures)
 
     def paths(self) -> tuple[str, str]:
@@ -78,19 +78,22 @@ class Row(NamedTuple):
 
 
 def rows_of(page: str) -> list[Row]:
-    """The rows of a page's table. Raises ``UnknownFormError``."""
+    """The rows of a page's table. Raises ``UnexpectedOutputError``."""
     parts = _parts(page)
     texts = ROW.findall(parts["rows"])
     if "".join(texts) != parts["rows"]:
-        raise UnknownFormError
+        raise UnexpectedOutputError
     return [Row.of(text) for text in texts]
 
 
-def neighbours(page: str) -> tuple[str, str]:
-    """The first and the last file's page that an index links to. Raises ``UnknownFormError``."""
+def ends_of(page: str) -> tuple[str, str]:
+    """The first and the last file's page that an index links to.
+
+    Raises ``UnexpectedOutputError``.
+    """
     links = [re.findall(f'id="{end}FileLink" class="nav" href="([^"]*)"', page) for end in ENDS]
     if any(len(found) != 1 for found in links):
-        raise UnknownFormError
+        raise UnexpectedOutputError
     return links[0][0], links[1][0]
 
 
@@ -107,7 +110,7 @@ def assembled(
     ``ends`` are the links to the first file's page and to the last one's.
     """
     parts = _parts(model)
-    old = neighbours(model)
+    old = ends_of(model)
     totals = _sums([row.figures for row in rows], _figures(parts["total"]))
     end = parts["end"]
     for which, before, after in zip(ENDS, old, ends, strict=True):
@@ -129,16 +132,16 @@ def reported(rows: Iterable[Row], skipping: Skipping) -> list[Row]:
 
 
 def check_totals(page: str, rows: Sequence[Row], precision: int) -> None:
-    """Raises ``UnknownFormError`` unless a page's totals are what its ``rows`` sum up to."""
+    """Raises ``UnexpectedOutputError`` unless a page's totals are what its ``rows`` sum up to."""
     total = _parts(page)["total"]
     if _filled(total, _sums([row.figures for row in rows], _figures(total)), precision) != total:
-        raise UnknownFormError
+        raise UnexpectedOutputError
 
 
 def _parts(page: str) -> dict[str, str]:
     match = PAGE.fullmatch(page)
     if match is None:
-        raise UnknownFormError
+        raise UnexpectedOutputError
     return match.groupdict()
 
 
@@ -162,7 +165,7 @@ def _is_skipped(row: Row, skipping: Skipping) -> bool:
 def _sums(rows: Sequence[tuple[Figure, ...]], shape: tuple[Figure, ...]) -> list[Figure]:
     widths = [len(figure) for figure in shape]
     if not widths or any([len(figure) for figure in row] != widths for row in rows):
-        raise UnknownFormError
+        raise UnexpectedOutputError
     if not rows:
         return [(0,) * width for width in widths]
     return [
@@ -192,7 +195,7 @@ def _filled(total: str, figures: Sequence[Figure], precision: int) -> str:
 def _notes(name: str, rows: Sequence[Row], skipping: Skipping) -> str:
     """How many rows were left out; one that is covered and empty counts as covered."""
     if name not in PLURALS:
-        raise UnknownFormError
+        raise UnexpectedOutputError
     covered = sum(skipping.covered and row.is_covered() for row in rows)
     empty = sum(_is_skipped(row, skipping) for row in rows) - covered
     texts = []

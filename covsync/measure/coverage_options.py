@@ -1,4 +1,4 @@
-"""How coverage.py is told to report."""
+"""The options of a configured coverage.py, its plugins' changes included."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from covsync.config import floor
 from covsync.errors import CovsyncError
-from covsync.measure.settings import option
 from covsync.model import ReportStyle, Scope, WorkTree
 
 if TYPE_CHECKING:
@@ -76,3 +75,24 @@ def precision(configured: Coverage) -> int:
     """The decimals that percentages are shown with."""
     value = configured.get_option("report:precision")
     return value if isinstance(value, int) else 0
+
+
+def exclusions(configured: Coverage) -> tuple[tuple[str, ...], ...]:
+    """The regular expressions of lines to exclude, and those of branches that may be partial."""
+    branches = ("report:partial_branches", "report:partial_branches_always")
+    groups = (("report:exclude_lines",), branches)
+    lists = [[configured.get_option(name) for name in group] for group in groups]
+    return tuple(
+        tuple(str(each) for entries in group if isinstance(entries, list) for each in entries)
+        for group in lists
+    )
+
+
+def option(configured: Coverage, name: str) -> object:
+    """A setting, ``None`` where this coverage.py does not know it yet."""
+    from coverage.exceptions import ConfigError
+
+    try:
+        return configured.get_option(name)
+    except ConfigError:
+        return None

@@ -9,8 +9,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 WAIT_SECONDS = 5
-# What a new file would not mend, in SQLite's words.
+# Errors that a new file would not end, in SQLite's words.
 LASTING = ("locked", "busy", "readonly", "full", "unable to open", "I/O error")
+
+
+def is_locked(reason: str) -> bool:
+    """Whether SQLite's words say that another process has locked the file."""
+    return "locked" in reason
 
 
 @contextlib.contextmanager
@@ -30,6 +35,8 @@ def write(file: Path, work: Callable[[sqlite3.Connection], None]) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     try:
         _transact(file, work)
+    except (sqlite3.IntegrityError, sqlite3.ProgrammingError):
+        raise  # the file is as it should be
     except sqlite3.DatabaseError as error:
         if any(word in str(error) for word in LASTING):
             raise

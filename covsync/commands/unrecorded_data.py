@@ -9,7 +9,7 @@ from pathlib import Path
 from covsync.commands.commit import SETTINGS, TESTS, Commit, shown_differences
 from covsync.console import Console
 from covsync.git import index
-from covsync.measure import scope, settings, times
+from covsync.measure import file_times, scope, settings
 from covsync.model import Difference, Evidence
 
 
@@ -84,9 +84,9 @@ def differences_by_times(
     found = [Difference(path, 0, "missing") for path in not_staged if path not in ignored]
     tracked = [path for path in watched if path in commit.objects]
     folders = {_folder(path) for path in watched} - {_own_folder(repository.top, data_file)}
-    begun = times.begun(data_file)
+    begun = file_times.begun(data_file)
     asked = [path for path in commit.listing.files if settings.is_of_settings_alone(path)]
-    newer = times.newer(sorted({*tracked, *folders, *asked}), begun, repository.top)
+    newer = file_times.newer(sorted({*tracked, *folders, *asked}), begun, repository.top)
     found += [Difference(path or ".", 0, "written") for path in newer]
     unstaged = state.differing.intersection([*tracked, *asked]).difference(newer)
     found += [Difference(path, 0, "unstaged") for path in unstaged]

@@ -1,0 +1,1 @@
+"""coverage.py's HTML report, put together from pages of single files."""

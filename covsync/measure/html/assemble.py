@@ -1,0 +1,164 @@
+"""coverage.py's HTML report as bytes that depend on the coverage alone, made of split pages."""
+
+from __future__ import annotations
+
+import html
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from covsync.errors import CovsyncError
+from covsync.measure.coverage_errors import explained
+from covsync.measure.coverage_options import contexts_are_harmless, option, precision
+from covsync.measure.html.index_table import (
+    FILES,
+    PLURALS,
+    Row,
+    Skipping,
+    assembled,
+    reported,
+)
+from covsync.measure.html.page_names import with_plain_names
+from covsync.measure.html.split import neighbours, page_and_rows, with_links, without_time
+from covsync.measure.json_report import UnexpectedOutputError
+from covsync.measure.measure import Measurement
+from covsync.model import WorkTree
+
+if TYPE_CHECKING:
+    from coverage import Coverage
+
+NOT_PUBLISHED = (".gitignore", "status.json")
+SAMPLES_EACH = 2
+
+
+def html_pages(measurement: Measurement) -> Mapping[str, bytes]:
+    """The HTML report's files by their path in it; none for data that holds no sources.
+
+    They are put together from split pages, where what is put together the same way for a few files
+    is byte for byte what coverage.py makes of those.
+    """
+    data = measurement.data
+    if data.reporter is None:
+        return {}
+    _refuse_untracked_style(data.reporter, data.tree)
+    with explained(data.tree):
+        return with_plain_names(_pages(data.reporter, measurement))
+
+
+def _pages(reporter: Coverage, measurement: Measurement) -> dict[str, bytes]:
+    if measurement.pages:
+        try:
+            return _put_together(reporter, measurement, measurement.pages)
+        except UnexpectedOutputError:
+            pass
+    data = measurement.data
+    data.results.notes.append("coverage.py made the HTML report of all files at once")
+    return _written(reporter, data.names, data.scratch / "html")
+
+
+def _refuse_untracked_style(reporter: Coverage, tree: WorkTree) -> None:
+    """coverage.py copies the file that ``[html] extra_css`` names, wherever it lies."""
+    style = reporter.get_option("html:extra_css")
+    real = os.path.realpath(os.path.join(tree.folder, str(style)))
+    if style and os.path.relpath(real, tree.top) not in tree.tracked:
+        raise CovsyncError(
+            f"{style} (coverage.py's [html] extra_css) is not tracked by git, so it must not be "
+            "published",
+            "Commit it, or leave the setting out.",
+        )
+
+
+def _written(reporter: Coverage, names: Sequence[str], folder: Path) -> dict[str, bytes]:
+    """The report as coverage.py writes it, less the time of day and what is no part of it."""
+    show_contexts = None if contexts_are_harmless(reporter) else False
+    reporter.html_report(list(names), directory=os.fspath(folder), show_contexts=show_contexts)
+    written = {}
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and path.name not in NOT_PUBLISHED:
+            content = path.read_bytes()
+            if path.suffix == ".html":
+                content = without_time(content.decode("ascii")).encode()
+            written[path.relative_to(folder).as_posix()] = content
+    return written
+
+
+class _Parts:
+    """The split pages by the path that reports show, and their rows in the tables."""
+
+    def __init__(self, pages: Mapping[str, bytes]) -> None:
+        self.pages = pages
+        self.rows: dict[str, dict[str, list[Row]]] = {
+            path: page_and_rows(content)[1] for path, content in pages.items()
+        }
+        if any(len(rows[FILES]) != 1 for rows in self.rows.values()):
+            raise UnexpectedOutputError
+
+    def report(
+        self, model: Mapping[str, bytes], paths: Sequence[str], skipping: Skipping, precision: int
+    ) -> dict[str, bytes]:
+        """The HTML files of the report on the ``paths``, its tables built like the ``model``'s."""
+        files = [self.rows[path][FILES][0] for path in paths]
+        path_of = {row.link: path for row, path in zip(files, paths, strict=True)}
+        links = [row.link for row in reported(files, skipping)]
+        shown = [path_of[link] for link in links]
+        pages = {}
+        for at, path in enumerate(shown):
+            page, _ = page_and_rows(self.pages[path])
+            pages[html.unescape(links[at])] = with_links(page, *neighbours(links, at)).encode()
+        for name in PLURALS:
+            if name == FILES:
+                rows, ends = files, (links[0], links[-1]) if links else (FILES, FILES)
+            elif shown:
+                rows, ends = [row for path in shown for row in self.rows[path][name]], ("", "")
+            else:
+                continue
+            if name not in model:
+                raise UnexpectedOutputError
+            table = assembled(model[name].decode(), name, rows, skipping, precision, ends)
+            pages[name] = table.encode()
+        return pages
+
+
+def _put_together(
+    reporter: Coverage, measurement: Measurement, pages: Mapping[str, bytes]
+) -> dict[str, bytes]:
+    """The report from its parts.
+
+    Raises ``UnexpectedOutputError`` where that of a sample is not the same as coverage.py's.
+    """
+    parts = _Parts(pages)
+    skipping, decimals = _skipping(reporter), precision(reporter)
+    names = {path: name for name, path in measurement.data.shown_paths.items()}
+    sample = _sample(parts, skipping)
+    scratch = measurement.data.scratch / "sample"
+    model = _written(reporter, [names[path] for path in sample], scratch)
+    made = parts.report(model, sample, skipping, decimals)
+    static = {path: content for path, content in model.items() if not path.endswith(".html")}
+    if static | made != model:
+        raise UnexpectedOutputError
+    return static | parts.report(model, list(pages), skipping, decimals)
+
+
+def _sample(parts: _Parts, skipping: Skipping) -> list[str]:
+    """A few of the smallest files, of each sort that is treated in another way, in order."""
+    sorts: dict[tuple[bool, bool], list[str]] = {}
+    for path in sorted(parts.pages, key=lambda path: len(parts.pages[path])):
+        [row] = parts.rows[path][FILES]
+        alike = sorts.setdefault(
+            (skipping.covered and row.is_covered(), skipping.empty and row.is_empty()), []
+        )
+        if len(alike) < SAMPLES_EACH:
+            alike.append(path)
+    chosen = {path for alike in sorts.values() for path in alike}
+    return [path for path in parts.pages if path in chosen]
+
+
+def _skipping(reporter: Coverage) -> Skipping:
+    """What coverage.py leaves out: as set for HTML, else as for all reports."""
+
+    def is_set(name: str) -> bool:
+        own = option(reporter, f"html:{name}")
+        return bool(option(reporter, f"report:{name}") if own is None else own)
+
+    return Skipping(is_set("skip_covered"), is_set("skip_empty"))

@@ -1,1 +1,0 @@
-"""coverage.py's HTML report, put together from pages that each stand by themselves."""

@@ -1,0 +1,1 @@
+"""What a test session ran, as its processes noted it."""
