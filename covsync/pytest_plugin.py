@@ -10,20 +10,23 @@ A pytest that measures nothing is left alone.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import os
 import sys
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
 
 from covsync import observer
+from covsync.console import Console
 
 # What would make coverage.py measure the recording.
 MEASURING = ("COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG")
 TESTS_FAILED = 1  # pytest's exit codes above are of sessions that did not run to their end
+SOON = 1.0  # seconds after which a person wonders what is going on
 
 
 class Noting:
@@ -54,7 +57,7 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
     """Begins to note what is loaded, before pytest loads the first ``conftest.py``."""
     if _noting:
         return  # a session within the session, as of a plugin that tests itself
-    with contextlib.suppress(Exception):  # pytest goes on, here and below
+    with _failing_softly():
         notes = os.environ.get(observer.NOTES)
         if notes:
             top = observer.start(notes)
@@ -79,7 +82,7 @@ def pytest_runtestloop(session: pytest.Session) -> Generator[None, None, None]:
     for noting in _of(session.config):
         noting.failures = session.testsfailed
         if "coverage" in sys.modules:
-            with contextlib.suppress(Exception):
+            with _failing_softly():
                 _look(noting)
 
 
@@ -88,7 +91,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     """Notes how the session ended."""
     for noting in _of(session.config):
         if not hasattr(session.config, "workerinput"):
-            with contextlib.suppress(Exception):
+            with _failing_softly():
                 inifile = session.config.inipath
                 _note_config_files(noting, [os.path.realpath(inifile)] if inifile else [])
                 observer.append(noting.notes, {"session": _ended(session, noting)})
@@ -98,6 +101,22 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     """The next session in this process is one of its own."""
     for noting in _of(config):
         _noting.remove(noting)
+
+
+@contextlib.contextmanager
+def _failing_softly() -> Iterator[None]:
+    """Lets pytest go on whatever fails here, which is said when it no longer captures output."""
+    try:
+        yield
+    except Exception as error:  # noqa: BLE001 - the tests are more important
+        atexit.register(_say_not_recorded, error)
+
+
+def _say_not_recorded(error: Exception) -> None:
+    Console().warning(
+        f"what the tests ran on is not recorded: {type(error).__name__}: {error}",
+        "covsync check goes by file times until a run is recorded.",
+    )
 
 
 def _of(config: pytest.Config) -> list[Noting]:
@@ -137,17 +156,15 @@ def _is_measuring(config: pytest.Config) -> bool:
 
 def _begin(config: pytest.Config) -> None:
     """Begins a file of notes in git's own folder, for this process and those it starts."""
-    import atexit
-
     from covsync.errors import CovsyncError
     from covsync.git.repository import Repository
     from covsync.measure.session.notes import new
 
     try:
         repository = Repository.around(Path(os.path.realpath(Path.cwd())))
-        notes = os.fspath(new(repository.own_folder, repository.top, time.time_ns()))
-    except (CovsyncError, OSError):
-        return  # there is no repository, or none that can be written to
+    except CovsyncError:
+        return  # there is no repository, so there are no commits to judge
+    notes = os.fspath(new(repository.own_folder, repository.top, time.time_ns()))
     noting = Noting(config, notes, os.fspath(repository.top))
     noting.look()
     observer.append(notes, {"main": os.getpid()})
@@ -239,8 +256,8 @@ def _at_exit(noting: Noting) -> None:
                 observer.append(noting.notes, line)
         else:
             notes.unlink()
-    except (OSError, ValueError):
-        return  # as if it were not installed
+    except (OSError, ValueError) as error:
+        _say_not_recorded(error)
 
 
 def _written(path: Path) -> int:
@@ -252,11 +269,11 @@ def _written(path: Path) -> int:
 
 
 def _record(noting: Noting, data_file: Path) -> None:
-    """Has it recorded by a process of its own, of which only a refusal is seen."""
+    """Has it recorded by a process of its own, of which only an error is seen."""
     import subprocess
 
     ours = {*MEASURING, observer.NOTES, observer.RUN}
-    subprocess.run(  # noqa: S603 - covsync itself
+    with subprocess.Popen(  # noqa: S603 - covsync itself
         [
             *(sys.executable, "-m", "covsync", "record", f"--began={noting.began}"),
             *("--data-file", os.fspath(data_file), "--notes", noting.notes),
@@ -265,5 +282,8 @@ def _record(noting: Noting, data_file: Path) -> None:
         env={key: value for key, value in os.environ.items() if key not in ours},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
-        check=False,
-    )
+    ) as recording:
+        try:
+            recording.wait(SOON)
+        except subprocess.TimeoutExpired:
+            Console().note("recording what the tests ran on and what they covered")

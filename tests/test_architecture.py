@@ -18,7 +18,7 @@ BASE = ("model", "config", "config_edit", "errors", "temporary", "observer", "so
 MAY_IMPORT = {
     "__main__": ("cli",),
     "observer": (),
-    "pytest_plugin": ("measure", "git", "errors", "observer"),
+    "pytest_plugin": ("measure", "git", "errors", "observer", "console"),
     "cli": ("commands", "console", "config", "errors", "render", "__init__"),
     "commands": ("commands", "console", *WINGS, *BASE, "__init__"),
     **{wing: (wing, *BASE, "__init__") for wing in WINGS},

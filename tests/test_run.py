@@ -185,7 +185,7 @@ def test_old_data_is_never_recorded_as_new(shapes: Checkout) -> None:
     ended = shapes.covsync("run", "missing.py")
     assert ended.status == 1
     assert "nothing was measured" in ended.err
-    assert not (shapes.folder / ".git" / "covsync" / "store-3.sqlite").exists()
+    assert not (shapes.folder / ".git" / "covsync" / "store-4.sqlite").exists()
 
 
 def test_a_text_written_after_the_data_is_not_recorded(shapes: Checkout) -> None:
@@ -263,13 +263,43 @@ def test_pytest_records_nothing_where_it_does_not_measure(checkout: Checkout) ->
     assert run(["pytest", "-q", "-p", "no:cacheprovider"], checkout.folder).status == 0
     assert not (checkout.folder / ".git" / "covsync").exists()
     run(["coverage", "run", "-m", "pytest", "-q", "-p", "no:cacheprovider"], checkout.folder)
-    store = checkout.folder / ".git" / "covsync" / "store-3.sqlite"
+    store = checkout.folder / ".git" / "covsync" / "store-4.sqlite"
     written = store.stat().st_mtime_ns
     assert run(["pytest", "-q", "-p", "no:cacheprovider"], checkout.folder).status == 0
     assert store.stat().st_mtime_ns == written
 
 
-def test_one_of_several_projects_has_its_own_snapshot(shapes: Checkout) -> None:
+def test_pytest_says_why_it_could_not_record(checkout: Checkout) -> None:
+    checkout.write(XDIST)
+    checkout.commit()
+    (checkout.folder / ".git" / "covsync").write_text("in the way")
+    done = run(
+        ["pytest", "-q", "-p", "no:cacheprovider", "--cov=.", "-p", "no:xdist"], checkout.folder
+    )
+    assert done.status == 0
+    assert (
+        "covsync: warning: what the tests ran on is not recorded: NotADirectoryError: " in done.err
+    )
+    assert "Traceback" not in done.err
+
+
+def test_a_recording_that_takes_long_says_what_it_does(checkout: Checkout, tmp_path: Path) -> None:
+    checkout.write(XDIST)
+    checkout.commit()
+    git = tmp_path / "git"
+    git.write_text(
+        f'#!/bin/sh\ncase "$*" in *hash-object*) sleep 2;; esac\nexec {shutil.which("git")} "$@"\n'
+    )
+    git.chmod(0o755)
+    env = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    command = ["pytest", "-q", "-p", "no:cacheprovider", "--cov=.", "-p", "no:xdist"]
+    done = run(command, checkout.folder, env)
+    note = "covsync: note: recording what the tests ran on and what they covered\n"
+    assert (done.status, done.err) == (0, note)
+    assert checkout.covsync("check", "--fail-under=100").status == 0
+
+
+def test_one_of_several_projects_has_a_record_of_its_own(shapes: Checkout) -> None:
     for name in ("backend", "frontend"):
         project = Checkout(shapes.folder / name)
         project.write({"shapes.py": SHAPES, "test_shapes.py": BETTER_TEST})
