@@ -24,6 +24,7 @@ from processes import Ended, environment, run, together
 
 ROUNDS = {"small": 15, "django": 5, "large": 3}
 QUICK_ROUNDS = 2
+REPOSITORY = Path(__file__).parent.parent
 
 
 def main() -> int:
@@ -43,8 +44,9 @@ def main() -> int:
         machine = table.machine(run([asked.python, "-c", table.VERSIONS], folder, env).out)
     text = table.text(results, machine, judged=not asked.quick)
     sys.stdout.write(text)
-    if asked.write_readme:
-        table.write_between_marks(asked.write_readme, table.short(results, machine))
+    if asked.write:
+        table.write_between_marks(REPOSITORY / "README.md", table.few(results, machine))
+        table.write_between_marks(REPOSITORY / "docs/speed.md", table.short(results, machine))
     return 0
 
 
@@ -58,7 +60,11 @@ def _measured(name: str, made: Project, rounds: int) -> dict[str, list[Ended]]:
             for prepare in job.prepare:
                 prepare()
             ended = run(
-                job.command, made.checkout, made.env, whole_tree=name == "large" and number == 1
+                job.command,
+                made.checkout,
+                made.env,
+                statuses=[job.status],
+                whole_tree=name == "large" and number == 1,
             )
             took[job.name].append(ended)
             if job.name == HTML:
@@ -80,10 +86,9 @@ def _parser() -> argparse.ArgumentParser:
         "--keep", type=Path, metavar="DIR", help="where the projects stay for reuse"
     )
     parser.add_argument(
-        "--write-readme",
-        type=Path,
-        metavar="FILE",
-        help=f"put the table between {table.MARKS[0]} and {table.MARKS[1]}",
+        "--write",
+        action="store_true",
+        help=f"put the table between {table.MARKS[0]} and {table.MARKS[1]} in README.md and docs",
     )
     return parser
 

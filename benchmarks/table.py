@@ -11,7 +11,17 @@ from itertools import pairwise
 from pathlib import Path
 from statistics import median
 
-from jobs import CHECK_COLD, CHECK_RECORD, CHECK_TIMES, REPORTS, TARGETS, Target
+from jobs import (
+    CHECK_COLD,
+    CHECK_FAILING,
+    CHECK_RECORD,
+    CHECK_TIMES,
+    PUSH_AGAIN,
+    PUSH_COLD,
+    REPORTS,
+    TARGETS,
+    Target,
+)
 from processes import Ended
 
 MARKS = ("<!-- performance -->", "<!-- /performance -->")
@@ -21,6 +31,7 @@ git = subprocess.run(["git", "--version"], capture_output=True, text=True).stdou
 print(f"Python {platform.python_version()}, coverage.py {coverage.__version__}, git {git}")
 """
 MEGA = 1_000_000
+FEW = (CHECK_RECORD, CHECK_FAILING, PUSH_COLD, PUSH_AGAIN)
 
 
 @dataclass(frozen=True)
@@ -38,11 +49,11 @@ class Result:
     @classmethod
     def of(cls, name: str, facts: Path, took: Mapping[str, Sequence[Ended]]) -> Result:
         """The result of all rounds."""
-        known = json.loads(facts.read_text())
+        found = json.loads(facts.read_text())
         return cls(
             name,
-            known["files"],
-            known["statements"],
+            found["files"],
+            found["statements"],
             max(map(len, took.values())),
             {job: median(one.seconds for one in each) for job, each in took.items()},
             {job: max(one.peak for one in each) for job, each in took.items()},
@@ -72,18 +83,32 @@ def text(results: Sequence[Result], where: str, *, judged: bool) -> str:
 
 def short(results: Sequence[Result], where: str) -> str:
     """The rows about covsync alone, without the targets."""
-    told = text(results, where, judged=False).splitlines()
-    return "\n".join(line for line in told if not line.endswith(" |  |  |")) + "\n"
+    lines = text(results, where, judged=False).splitlines()
+    return "\n".join(line for line in lines if not line.endswith(" |  |  |")) + "\n"
 
 
-def write_between_marks(readme: Path, told: str) -> None:
-    """Puts ``told`` between the two marks of ``readme``."""
-    whole = readme.read_text(encoding="utf-8")
+def few(results: Sequence[Result], where: str) -> str:
+    """Four rows of the largest project that was published, and what it is."""
+    result = next(each for each in reversed(results) if PUSH_COLD in each.seconds)
+    rows = [
+        row[1:]
+        for row in _timed(result, judged=False)
+        if row[1] in map(_command, FEW) and not row[3].endswith("pass`")
+    ]
+    head = ["job", "median", "beside", "ratio"]
+    lines = [f"| {' | '.join(row)} |" for row in [head, ["---"] * len(head), *rows]]
+    about = f"{result.name}, {result.files:,} files; medians of whole processes on {where}:"
+    return f"{about[0].upper()}{about[1:]}\n\n" + "\n".join(lines) + "\n"
+
+
+def write_between_marks(page: Path, text: str) -> None:
+    """Puts ``text`` between the two marks of a ``page``."""
+    whole = page.read_text(encoding="utf-8")
     before, begin, rest = whole.partition(MARKS[0])
     _, end, after = rest.partition(MARKS[1])
     if not begin or not end:
-        raise SystemExit(f"{readme} has no {MARKS[0]} before a {MARKS[1]}")
-    readme.write_text(f"{before}{begin}\n\n{told}\n{end}{after}", encoding="utf-8")
+        raise SystemExit(f"{page} has no {MARKS[0]} before a {MARKS[1]}")
+    page.write_text(f"{before}{begin}\n\n{text}\n{end}{after}", encoding="utf-8")
 
 
 def _timed(result: Result, *, judged: bool) -> list[list[str]]:
@@ -92,7 +117,7 @@ def _timed(result: Result, *, judged: bool) -> list[list[str]]:
         targets = [each for each in TARGETS[result.name] if each.job == job and not each.memory]
         shown = [result.name, _command(job), _seconds(seconds)]
         reference = REPORTS if job.startswith("push") else "coverage report --fail-under"
-        if not targets and job.startswith(("check", "push")):
+        if not targets and job.startswith(("check", "push", "record")):
             targets = [Target(job, reference, 0, faster=job.startswith("check"))]
         rows += [
             shown + _ratio(seconds, result.seconds[target.against], target, judged=judged)
@@ -132,7 +157,7 @@ def _ratio(figure: float, other: float, target: Target, *, judged: bool) -> list
 
 
 def _command(job: str) -> str:
-    if job.startswith(("check", "push")):
+    if job.startswith(("check", "push", "record")):
         command, _, state = job.partition(", ")
         return f"`covsync {command}`, {state}"
     return job if job == REPORTS else f"`{job}`"

@@ -15,6 +15,9 @@ from conftest import BRANCHES, SHAPES, SHAPES_TEST, Checkout, run, with_read_onl
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from covsync.measure.json_report import Entry
+from covsync.measure.store import Results
+
 FLOOR = "[tool.covsync]\nfail_under = 75\n"
 RECORDED = "covsync: coverage is 75%, its floor held\n"
 BY_TIMES = "covsync: coverage is 75% by file times, its floor held\n"
@@ -104,6 +107,16 @@ def test_a_check_waits_for_who_writes(recorded: Checkout) -> None:
     release.start()
     assert recorded.covsync("check").out == RECORDED
     release.join()
+
+
+def test_results_of_one_project_are_not_those_of_another(tmp_path: Path) -> None:
+    """Where there are none yet, the processes that analyse are started early."""
+    entry = Entry('{"num_statements": 1}', b"content")
+    Results(tmp_path, "backend").save("entry", [b"key"], {b"key": entry})
+    assert not Results(tmp_path, "backend").is_empty()
+    assert Results(tmp_path, "frontend").is_empty()
+    assert Results(tmp_path, "backend").load("entry", [b"key", b"other"]) == {b"key": entry}
+    assert Results(tmp_path, "frontend").load("entry", [b"key"]) == {}
 
 
 def test_many_may_record_and_check_at_once(recorded: Checkout) -> None:

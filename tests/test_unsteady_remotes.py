@@ -84,6 +84,19 @@ def test_the_baseline_is_fetched_with_the_token_too(shapes: Checkout, server: Ht
     assert ended.status == 0, ended
 
 
+def test_tests_can_be_recorded_while_a_baseline_is_fetched(
+    shapes: Checkout, server: HttpRemote
+) -> None:
+    shapes.write({"pyproject.toml": BRANCHES + "[tool.covsync]\nmax_drop = 1\n"})
+    shapes.stage()
+    assert shapes.covsync("run", "test_shapes.py").status == 0
+    recorded = []
+    server.meanwhile = lambda: recorded.append(shapes.covsync("run", "test_shapes.py"))
+    assert shapes.covsync("check", "--fetch").status == 0
+    assert recorded
+    assert {(ended.status, ended.err) for ended in recorded} == {(0, "")}
+
+
 def test_a_token_for_a_remote_that_takes_none_is_said(shapes: Checkout) -> None:
     ended = with_token(shapes, TOKEN).covsync("push")
     assert ended.status == 0

@@ -29,7 +29,7 @@ def readme_md(
 BADGES = """\
 ## Setup coverage badge
 
-To show the coverage in the `README` of your main branch, copy one of the lines below into it.
+To show the coverage in the `README` of your main branch, copy one of these lines into it.
 """
 
 WHAT_IS_THAT = """\
@@ -42,7 +42,9 @@ after the tests have run, from the same figures as `badge.svg`, `endpoint.json`,
 
 
 def _badge(image: str, links: Links) -> str:
-    return f"[![Coverage badge]({image})]({links.badge_target})\n"
+    """The badge, and its line to copy."""
+    line = f"[![Coverage badge]({image})]({links.badge_target})"
+    return f"{line}\n\n```markdown\n{line}\n```\n"
 
 
 def _direct_image(links: Links) -> str:
