@@ -411,3 +411,37 @@ def test_verbose_ends_with_where_the_time_went(recorded: Checkout) -> None:
     phases = [line.split(" s  ") for line in ended.err.splitlines()[-3:]]
     assert [phase for _, phase in phases] == ["project", "record", "judging"]
     assert all(float(seconds.removeprefix("covsync:")) >= 0 for seconds, _ in phases)
+
+
+WALK = """\
+import os, sys
+import covsync
+from covsync.cli import main
+
+package = os.path.dirname(covsync.__file__)
+modules = set()
+
+def seen(frame, event, _):
+    is_function = frame.f_code.co_flags & 1  # as a module's and a class's own code are not
+    if event == "call" and is_function and frame.f_code.co_filename.startswith(package):
+        modules.add(frame.f_code.co_filename[len(package) + 1 :])
+
+sys.setprofile(seen)
+main(sys.argv[1:])
+sys.setprofile(None)
+print("coverage" in sys.modules, *sorted(modules), file=sys.stderr)
+"""
+
+
+def test_a_failing_check_goes_hardly_further_than_a_passing_one(recorded: Checkout) -> None:
+    passing, failing = (
+        run(["python", "-c", WALK, "check", f"--fail-under={floor}"], recorded.folder)
+        for floor in (75, 90)
+    )
+    assert passing.out == "covsync: coverage is 75%, its floor held\n"
+    assert "missing shapes.py:3\n" in failing.out
+    loads_coverage, *modules = passing.err.split()
+    loads_coverage_too, *more = failing.err.split()
+    assert loads_coverage == loads_coverage_too == "False"
+    assert {*more} - {*modules} == {"measure/json_report.py"}  # which reads the lines
+    assert len(more) <= 22
