@@ -186,7 +186,7 @@ def parser() -> argparse.ArgumentParser:
     )
 
     compact = command(
-        "compact", "Put a long data branch into one commit, its figures kept.", _compact
+        "compact", "Put a long data branch into one commit, with all its figures.", _compact
     )
     compact.add_argument("--branch", help="the data branch (default: covsync-data)")
     compact.add_argument("--remote", help="where it is (default: origin)")

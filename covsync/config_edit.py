@@ -1,4 +1,4 @@
-"""One value of a configuration file changed, and every other byte of it kept. Pure."""
+"""One value of a configuration file changed, and no other byte of it. Pure."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from typing import ClassVar
 class CovsyncError(Exception):
     """What was asked for could not be done.
 
-    Raised where the fact is known, printed in one place (``covsync.cli``).
+    Raised where it is found, printed in one place (``covsync.cli``).
     ``message`` says what is wrong in one line, ``fix`` what to do about it.
     """
 

@@ -58,7 +58,7 @@ def _usual() -> set[str | None]:
 
 
 def _remove(folder: Path) -> None:
-    """The lock goes last: who is stopped half-way leaves a folder that is known as abandoned."""
+    """The lock goes last, so that a folder that is only half removed shows as abandoned."""
     shutil.rmtree(folder / WORK, ignore_errors=True)
     if not (folder / WORK).exists():
         for name in (NEW_LOCK, LOCK):

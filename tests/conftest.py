@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -158,10 +160,12 @@ def checkout(tmp_path: Path, remote: Path) -> Checkout:
     return made
 
 
-@pytest.fixture
-def shapes(checkout: Checkout) -> Checkout:
-    """A committed project, measured with branches: 75% covered, by 6 of 8."""
-    checkout.write(
+@pytest.fixture(scope="session")
+def made_shapes(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
+    """What ``shapes`` is a copy of."""
+    made = Checkout(tmp_path_factory.mktemp("shapes"))
+    made.git("init", "--quiet")
+    made.write(
         {
             "shapes.py": SHAPES,
             "test_shapes.py": SHAPES_TEST,
@@ -169,9 +173,26 @@ def shapes(checkout: Checkout) -> Checkout:
             ".gitignore": ".coverage\n.coverage.*\n__pycache__/\nhtmlcov/\n",
         }
     )
-    checkout.commit("Draw shapes")
-    checkout.coverage("run", "test_shapes.py")
-    return checkout
+    made.commit("Draw shapes")
+    made.coverage("run", "test_shapes.py")
+    return made
+
+
+@pytest.fixture
+def shapes(tmp_path: Path, remote: Path, made_shapes: Checkout) -> Checkout:
+    """A committed project, measured with branches: 75% covered, by 6 of 8."""
+    folder = tmp_path / "checkout"
+    shutil.copytree(made_shapes.folder, folder)
+    data = folder / ".coverage"
+    times = data.stat().st_atime_ns, data.stat().st_mtime_ns
+    with contextlib.closing(sqlite3.connect(data)) as database, database:
+        before, here = str(made_shapes.folder), str(folder)
+        database.execute("update file set path = replace(path, ?, ?)", [before, here])
+    os.utime(data, ns=times)
+    copy = Checkout(folder)
+    copy.git("update-index", "--refresh")
+    copy.git("remote", "add", "origin", str(remote))
+    return copy
 
 
 def copy_of_covsync(folder: Path) -> None:

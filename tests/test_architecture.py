@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import graphlib
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -85,3 +86,19 @@ def test_only_the_console_writes() -> None:
                 if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
             }
             assert "print" not in called, path
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    names = {
+        "covsync." + ".".join(path.relative_to(PACKAGE).with_suffix("").parts): path
+        for path in PACKAGE.rglob("*.py")
+    }
+    graph = {
+        name: {each for each in imports(path) if each in names} for name, path in names.items()
+    }
+    for name, path in names.items():
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and node.module:
+                parts = {f"{node.module}.{alias.name}" for alias in node.names}
+                graph[name] |= parts & names.keys()
+    assert list(graphlib.TopologicalSorter(graph).static_order())  # or it raises CycleError

@@ -10,7 +10,7 @@ from covsync.config import Config
 from covsync.errors import PublicationError
 from covsync.git.data_branch import NothingToDo, Proposal, Tip
 from covsync.git.repository import Repository
-from covsync.model import Source
+from covsync.model import Files, Source
 from covsync.render.badge import message_of
 from covsync.render.data_json import holds_coverage, source_of
 from covsync.render.publication import Publication, is_owned, is_published
@@ -55,14 +55,13 @@ class Place:
         names = ["", *(f"{name}/" for name in subprojects(self.paths))]
         return any(source_of(self.read_any(f"{name}data.json")) for name in names)
 
-    def whole(self, files: Mapping[str, bytes]) -> dict[str, bytes]:
+    def whole(self, files: Files) -> Files:
         """A project's ``files`` where they belong, and the page that lists all subprojects."""
-        placed = {self.folder + path: content for path, content in files.items()}
-        for path in AT_THE_TOP:
-            placed[path] = placed.pop(self.folder + path)
+        own = files.only(files.keys() - {*AT_THE_TOP}).below(self.folder)
+        placed = own.joined({path: files[path] for path in AT_THE_TOP})
         own_page = None if self.folder else files[FRONT_PAGE]
         page = front_page(own_page or self.read_any(FRONT_PAGE), self.figures(placed))
-        return {**placed, FRONT_PAGE: page}
+        return placed.joined({FRONT_PAGE: page})
 
     def figures(self, placed: Mapping[str, bytes]) -> dict[str, str]:
         """The percentage of each subproject by name, with what ``placed`` is to bring."""
@@ -77,7 +76,7 @@ def already_published(
 ) -> NothingToDo | None:
     """``NothingToDo`` if ``tip`` already holds what a publication would bring.
 
-    That is known without making it, by what ``data.json`` says of itself and its neighbours, of a
+    That shows without making it, by what ``data.json`` says of itself and its neighbours, of a
     publication of ``source`` with this ``fingerprint``.
     """
     place = Place.of(tip.entries, tip.read, config.subproject)
@@ -113,7 +112,7 @@ def propose(
     source = source_of(data)
     if source is not None and repository.precedes(publication.source, source):
         files = publication.joined(history or b"", place.read("endpoint.json"))
-        placed = {place.folder + path: content for path, content in files.items()}
+        placed = files.below(place.folder)
         changes = tip.changes(placed, lambda _: False)
         reason = f"is at the newer commit {source.commit[:10]} ({publication.figure()} is history)"
         if not changes:

@@ -1,4 +1,4 @@
-"""``covsync compact``: a long data branch in one commit, its figures kept."""
+"""``covsync compact``: a long data branch in one commit, with all its figures."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from covsync.git import branch_history, data_branch
 from covsync.git.data_branch import Proposal, Tip
 from covsync.git.remote_errors import Refusal
 from covsync.git.repository import check_branch
-from covsync.model import Source
+from covsync.model import Files, Source
 from covsync.render.badge import message_of
 from covsync.render.history import carried_line, merged_history, publications
 from covsync.render.subprojects import subprojects
@@ -45,14 +45,14 @@ def compact(console: Console, flags: Mapping[str, object], *, dry_run: bool) -> 
             _size(branch_history.packed_size(scratch, each)) for each in (tip.commit, commit)
         )
         count = sum(publications(proposal.files[path]) for path in _histories(proposal))
-        kept = f"{count} publications are in history.jsonl"
+        history = f"{count} publications are in history.jsonl"
         if dry_run:
-            console.say(f"covsync: would compact {where}: {sizes}; {kept}")
+            console.say(f"covsync: would compact {where}: {sizes}; {history}")
             return 0
         refused = data_branch.offer(tip, config.branch, commit)
         if refused is not None:
             raise _not_compacted(where, refused)
-        console.say(f"covsync: compacted {where}: {sizes}; {kept}")
+        console.say(f"covsync: compacted {where}: {sizes}; {history}")
         console.detail(f"before it was {tip.commit}")
     return 0
 
@@ -84,7 +84,7 @@ def _proposal(tip: Tip, places: Iterable[Place], config: Config) -> Proposal:
             files[f"{place.folder}trend.svg"] = trend
     changes = tip.changes(files, lambda _: False)
     message = f"{config.message}\n\nCompacted from: {tip.commit}\n"
-    return Proposal(files, changes, replaces_history=True, message=message, at=tip.at)
+    return Proposal(Files(files), changes, replaces_history=True, message=message, at=tip.at)
 
 
 def _history(tip: Tip, place: Place) -> bytes:

@@ -27,7 +27,7 @@ from covsync.measure.data_file import Kind, recognise
 from covsync.measure.html.assemble import html_pages
 from covsync.measure.measure import MeasuredData, open_data
 from covsync.measure.store import Results
-from covsync.model import Links, Report, Source, shown_name
+from covsync.model import Files, Links, Report, Source, shown_name
 from covsync.render.links import links_for
 from covsync.render.publication import Publication
 
@@ -57,7 +57,7 @@ def push(
         if not urls and not soft_fail:
             raise projects.no_such_remote(project)
     _refuse_bare(project)
-    # The checkout is not touched: results are found, and left, where something else keeps them.
+    # The checkout is not touched: results are stored where the hook or a recording made a store.
     results = project.results() if repository.own_folder.is_dir() else Results(None, "")
     try:
         with open_data(config.data_file, project.work_tree(), results, only_tracked=True) as data:
@@ -128,7 +128,7 @@ class _Work(NamedTuple):
         measurement = self.data.measurement(pages=config.html)
         from_store = f"{measurement.from_store} of {len(self.data.names)} files from the store"
         self.timings.lap(f"analysis ({from_store})")
-        pages = html_pages(measurement) if config.html else {}
+        pages = html_pages(measurement) if config.html else Files({})
         self.timings.lap("pages")
         projects.show_source(console, measurement)
         if config.html and not pages:

@@ -68,9 +68,9 @@ def _raise(
         console.say(f"{_name(each)}: {exact_decimal(each.old)} -> {exact_decimal(each.new)}")
     for glob in config.paths.keys() - {each.key[-1] for each in floors}:
         console.note(f"{shown_name(glob)} of `paths` matches no measured file: its floor stays")
-    kept = len(floors) - len(changes)
-    what = "floor stays" if kept == 1 else "floors stay"
-    console.say(f"covsync: {path.name}: {len(changes)} changed, {kept} {what}")
+    unchanged = len(floors) - len(changes)
+    what = "floor stays" if unchanged == 1 else "floors stay"
+    console.say(f"covsync: {path.name}: {len(changes)} changed, {unchanged} {what}")
     return 0
 
 

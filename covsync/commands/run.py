@@ -121,8 +121,8 @@ def _unfinished(program: Sequence[str], outcome: Outcome, path: Path) -> str:
 
 def _failed_after(outcome: Outcome, session: notes.Session) -> bool:
     """Whether a pytest left otherwise than it was about to, as where coverage.py cannot save."""
-    said = session.process_status
-    return said is not None and outcome.status not in (0, said)
+    expected = session.process_status
+    return expected is not None and outcome.status not in (0, expected)
 
 
 def _is_pytest(program: Sequence[str]) -> bool:
@@ -238,7 +238,7 @@ def _combine(data: Path, data_file: Path, *, append: bool) -> None:
     """
     parts = [os.fspath(part) for part in (data, data.parent) if part.exists()]
     if not _parts(data):
-        raise NothingToJudgeError("nothing was measured", "Look at what the program said.")
+        raise NothingToJudgeError("nothing was measured", "Look at what the program printed.")
     data_file.parent.mkdir(parents=True, exist_ok=True)
     combined = subprocess.run(  # noqa: S603 - coverage.py itself
         [

@@ -27,7 +27,7 @@ def stale(
 ) -> NothingToJudgeError:
     """The error that names the differences and the command that ends them.
 
-    ``record`` says what the tests ran on; without one that is not known, unless they
+    ``record`` says what the tests ran on; without one nothing does, unless they
     ``ran_on_work_tree``, as it is now.
     """
     project, repository = commit.project, commit.project.repository

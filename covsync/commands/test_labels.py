@@ -27,7 +27,7 @@ def narrowed(program: Sequence[str], here: Path, top: Path) -> Narrowed | None:
     """What ``program`` was narrowed by, ``None`` where it runs all tests.
 
     It runs in the folder ``here`` of the repository at ``top``. A label that names no module
-    names a class or a test. What the arguments of any other program mean is not known.
+    names a class or a test. The arguments of any other program may mean anything.
     """
     runner = _runner(program, here)
     if runner is None:

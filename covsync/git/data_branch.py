@@ -17,7 +17,7 @@ from covsync.git.fast_import import IDENTITY, commit_stream
 from covsync.git.remote_errors import Refusal, asked_pause, refusal
 from covsync.git.repository import LATEST
 from covsync.git.scratch import REMOTE, Scratch
-from covsync.model import blob_id
+from covsync.model import Files, blob_id
 
 # Other tools have made commits without a time.
 COMMITTER = re.compile(rb"committer (.*?)(?: (\d+) \S+)?$")
@@ -96,7 +96,7 @@ class Proposal:
     publication, if it is not.
     """
 
-    files: Mapping[str, bytes]
+    files: Files
     changes: tuple[Change, ...]
     replaces_history: bool
     message: str
@@ -267,11 +267,9 @@ def committed(tip: Tip, proposal: Proposal) -> str:
         parent=None if proposal.replaces_history else tip.commit or None,
         tree=tree,
         removed=[each.path for each in proposal.changes if each.verb == "remove"],
-        written={
-            each.path: proposal.files[each.path]
-            for each in proposal.changes
-            if each.verb != "remove"
-        },
+        written=proposal.files.only(
+            each.path for each in proposal.changes if each.verb != "remove"
+        ),
     )
     # A ref left by an earlier try would make fast-import refuse to replace what it points at.
     scratch.run("update-ref", "-d", NEW)

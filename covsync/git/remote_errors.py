@@ -50,7 +50,7 @@ NETWORK = (
     r"error: 5\d\d|early EOF|hung up|RPC failed|unable to access"
 )
 # The first that matches counts. {branch} is the data branch, {last} the last line of git that gives
-# a reason, {hints} what the remote's own hooks and rules said, {verb} and {command} what git did.
+# a reason, {hints} what the remote's own hooks and rules print, {verb} and {command} what git did.
 REASONS = (
     (
         "dubious ownership",
@@ -142,7 +142,7 @@ REASONS = (
     (
         "Host key verification failed",
         Refusal(
-            "the remote's SSH host key is not known here ({last})",
+            "the remote's SSH host key is not in known_hosts ({last})",
             "Add it to ~/.ssh/known_hosts: ssh-keyscan HOST",
         ),
     ),
@@ -212,9 +212,9 @@ def refusal(answer: Answer, branch: str, command: str) -> Refusal:
 
     ``command`` is ``push`` or ``fetch``.
     """
-    said = answer.output.decode(errors="replace") + "\n" + answer.error
+    output = answer.output.decode(errors="replace") + "\n" + answer.error
     hints = REMOTE_LINES.findall(answer.error)[:SHOWN_REMOTE_LINES]
-    rejected = [line.rpartition("\t")[2] for line in said.splitlines() if line.startswith("!\t")]
+    rejected = [line.rpartition("\t")[2] for line in output.splitlines() if line.startswith("!\t")]
     lines = [line for line in answer.error.splitlines() if not BOILERPLATE.match(line.strip())]
     lines += rejected if not any(EXPLAINS.search(line) for line in lines) else []
     facts = {
@@ -227,5 +227,5 @@ def refusal(answer: Answer, branch: str, command: str) -> Refusal:
     return next(
         replace(found, message=found.message.format(**facts), fix=found.fix.format(**facts))
         for words, found in REASONS
-        if re.search(words, said)
+        if re.search(words, output)
     )

@@ -104,6 +104,6 @@ class Address:
         if not self.token:
             return ""
         host = urlsplit(self.url).hostname or ""
-        known = (user for name, user in TOKEN_USERS.items() if name in re.split(r"[.-]", host))
-        user = self.username or next(known, TOKEN_USER)
+        users = (user for name, user in TOKEN_USERS.items() if name in re.split(r"[.-]", host))
+        user = self.username or next(users, TOKEN_USER)
         return base64.b64encode(f"{user}:{self.token}".encode()).decode()

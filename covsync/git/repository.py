@@ -180,9 +180,9 @@ class Repository(NamedTuple):
         answer = run_git(self.top, "cat-file", "blob", name)
         return None if answer.status else answer.output
 
-    def nearest_ancestor(self, commit: str, known: Iterable[str]) -> str | None:
-        """The first of the ``known`` commits that git meets going back from ``commit``."""
-        wanted = frozenset(known)
+    def nearest_ancestor(self, commit: str, candidates: Iterable[str]) -> str | None:
+        """The first of the ``candidates`` that git meets going back from ``commit``."""
+        wanted = frozenset(candidates)
         history = run_git(self.top, "rev-list", "--topo-order", commit, "--").text().split()
         return next((each for each in history if each in wanted), None)
 

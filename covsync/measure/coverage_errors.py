@@ -21,15 +21,15 @@ OTHER_WAYS = (
 
 
 @contextmanager
-def explained_with_warnings(tree: WorkTree, said: list[str]) -> Iterator[None]:
-    """As ``explained``, and what is warned of meanwhile joins what was ``said``."""
+def explained_with_warnings(tree: WorkTree, messages: list[str]) -> Iterator[None]:
+    """As ``explained``; the ``messages`` of warnings are collected."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
             with explained(tree):
                 yield
         finally:
-            said += [str(each.message) for each in caught]
+            messages += [str(each.message) for each in caught]
 
 
 @contextmanager

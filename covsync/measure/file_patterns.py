@@ -1,8 +1,8 @@
 """coverage.py's file patterns, as in its ``[report] omit``.
 
-A pattern without a slash fits a file's name wherever it lies; another one the whole path, from the
-project's folder on unless it begins with a wildcard. ``*`` and ``?`` stay within a path's part but
-for ``*/`` in front and ``/*`` behind, which reach any depth; ``**/`` is any number of folders.
+A pattern without a slash matches a file's name wherever it lies; another one the whole path, from
+the project's folder on unless it begins with a wildcard. ``*`` and ``?`` stay within a path's part
+but for ``*/`` in front and ``/*`` behind, which reach any depth; ``**/`` is any number of folders.
 (https://coverage.readthedocs.io/en/latest/source.html#file-patterns)
 """
 
@@ -17,8 +17,8 @@ from pathlib import Path
 TOKEN = re.compile(r"\A\*+/|/\*+\Z|\*\*/|\*|\?|\[[^\]]+\]|[^*?\[/]+|/|\[")
 
 
-def fits_any(path: str, patterns: Iterable[str], folder: Path) -> bool:
-    """Whether an absolute ``path`` fits one of the patterns of the project in ``folder``."""
+def matches_any(path: str, patterns: Iterable[str], folder: Path) -> bool:
+    """Whether an absolute ``path`` matches one of the patterns of the project in ``folder``."""
     return any(_regex(pattern, folder).fullmatch(path) for pattern in patterns)
 
 

@@ -66,15 +66,17 @@ class Inputs(NamedTuple):
     """What a report was made from.
 
     ``data`` is the state of the ``data_file``, ``settings`` the digest of coverage.py's
-    configuration files, ``versions`` says what analyses. ``sources`` are the states of the measured
-    files by path, as the working directory has them. ``base`` is a key of what bears on all files,
-    ``keys`` are those of each by measured name; what cannot be found out has none.
+    configuration files; ``versions`` and ``environment`` say what analyses. ``sources`` are the
+    states of the measured files by path, as the working directory has them. ``base`` is a key of
+    what bears on all files, ``keys`` are those of each by measured name; what cannot be found out
+    has none.
     """
 
     data_file: str
     data: FileState
     settings: str
     versions: str
+    environment: str
     sources: Mapping[str, FileState] = MappingProxyType({})
     base: bytes = b""
     keys: Mapping[str, bytes] = MappingProxyType({})
@@ -83,6 +85,7 @@ class Inputs(NamedTuple):
         """Whether a report in the project's ``folder`` would be made from the same now."""
         return (
             self.versions == settings.versions()
+            and self.environment == settings.environment()
             and self.is_data_current(folder)
             and all(map(self.is_source_current, self.sources))
         )

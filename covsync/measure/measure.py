@@ -238,7 +238,13 @@ def _opened(
     path = Path(str(configured.get_option("run:data_file")))
     kind = data_file.recognise(path)
     absolute = os.path.abspath(path)  # noqa: PTH100 - no link is to be followed
-    inputs = Inputs(absolute, state_of(absolute), as_configured, settings.versions())
+    inputs = Inputs(
+        data_file=absolute,
+        data=state_of(absolute),
+        settings=as_configured,
+        versions=settings.versions(),
+        environment=settings.environment(),
+    )
     reporter, names, document = None, [], {}
     if kind is data_file.Kind.JSON:
         configured = Coverage(data_file=None)

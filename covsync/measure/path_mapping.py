@@ -109,21 +109,21 @@ def _can_be_a_path(name: str) -> bool:
 def _by_tail(names: list[str], tracked: frozenset[str], *, alone: bool) -> dict[str, str]:
     """Foreign names with their tracked paths.
 
-    The files of one measurement hang together: a name that fits several tracked files, or fits
-    by its last part only, is settled by the folders its neighbours were found in. ``alone`` says
-    that no measured name was native, so that even a last part may be enough.
+    The files of one measurement hang together: a name that matches several tracked files, or
+    matches by its last part only, is settled by the folders its neighbours were found in. ``alone``
+    says that no measured name was native, so that even a last part may be enough.
     """
     by_last = defaultdict(list)
     for path in tracked:
         by_last[path.rpartition("/")[2]].append(path)
-    fits = {name: _longest_fits(_parts(name), by_last) for name in names}
+    matches = {name: _longest_matches(_parts(name), by_last) for name in names}
     moves = Counter(
         _move(_parts(name), paths[0])
-        for name, (length, paths) in fits.items()
+        for name, (length, paths) in matches.items()
         if len(paths) == 1 and (length > 1 or alone)
     )
     found = {}
-    for name, (length, paths) in fits.items():
+    for name, (length, paths) in matches.items():
         agreed = [path for path in paths if _move(_parts(name), path) in moves]
         if len(paths) == 1 and (agreed or length > 1 or alone):
             found[name] = paths[0]
@@ -150,7 +150,7 @@ def _parts(name: str) -> tuple[str, ...]:
     return tuple(part for part in re.split(separators, name) if part not in ("", "."))
 
 
-def _longest_fits(
+def _longest_matches(
     parts: tuple[str, ...], by_last: Mapping[str, list[str]]
 ) -> tuple[int, list[str]]:
     """How many last parts the best tracked paths share with a name, and those paths."""

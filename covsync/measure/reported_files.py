@@ -11,7 +11,7 @@ from covsync import __file__ as init_file
 from covsync.errors import CovsyncError, NothingToJudgeError
 from covsync.measure import data_tables
 from covsync.measure.coverage_errors import MEASURE_AGAIN, OTHER_WAYS
-from covsync.measure.file_patterns import fits_any
+from covsync.measure.file_patterns import matches_any
 from covsync.measure.json_report import read_document
 from covsync.measure.path_mapping import Paths, place
 from covsync.measure.session.copies import elsewhere, refuse_other_copies
@@ -62,9 +62,9 @@ def reported(loaded: Coverage, tree: WorkTree) -> list[str]:
         path = paths.by_name(name)
         if path.startswith(OWN) and not paths.is_below_top(path):
             return False  # covsync itself, installed as editable where no `source` is set
-        if isinstance(include, list) and include and not fits_any(path, include, tree.folder):
+        if isinstance(include, list) and include and not matches_any(path, include, tree.folder):
             return False
-        return not (isinstance(omit, list) and fits_any(path, omit, tree.folder))
+        return not (isinstance(omit, list) and matches_any(path, omit, tree.folder))
 
     return sorted(filter(is_reported, loaded.get_data().measured_files()))
 

@@ -11,7 +11,7 @@ import re
 from collections.abc import Collection, Iterable, Iterator
 from fnmatch import fnmatchcase
 
-from covsync.measure.file_patterns import fits_any
+from covsync.measure.file_patterns import matches_any
 from covsync.model import Scope, WorkTree
 from covsync.source_paths import folders
 from covsync.source_paths import is_python as is_python  # noqa: PLC0414 - its callers follow
@@ -34,9 +34,9 @@ def is_test(path: str, patterns: Iterable[str]) -> bool:
 def is_omitted(path: str, scope: Scope, tree: WorkTree) -> bool:
     """Whether coverage.py's ``omit`` or ``[report] include`` leaves out a path from the top."""
     absolute = os.path.join(tree.top, path)
-    if scope.include and not fits_any(absolute, scope.include, tree.folder):
+    if scope.include and not matches_any(absolute, scope.include, tree.folder):
         return True
-    return fits_any(absolute, scope.omit, tree.folder)
+    return matches_any(absolute, scope.omit, tree.folder)
 
 
 def is_reported(

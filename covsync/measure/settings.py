@@ -194,21 +194,28 @@ def digest_of_files(folder: Path) -> str:
 
 
 def versions() -> str:
-    """Which covsync, coverage.py and Python analyse, and what else these depend on.
+    """Which covsync, coverage.py and Python analyse, the same wherever they are installed.
 
     Found without loading coverage.py. Its plugins are left out.
     """
-    from importlib.machinery import PathFinder
-
-    found = PathFinder.find_spec("coverage")
-    origin = found.origin if found and found.origin else ""
     try:
-        version = (Path(origin).parent / "version.py").read_text(encoding="utf-8")
+        version = (Path(_origin()).parent / "version.py").read_text(encoding="utf-8")
     except OSError:
         version = ""
     python = (*sys.version_info, sys.implementation.name, sys.flags.optimize)
-    environment = [os.environ.get(name) for name in ENVIRONMENT]
-    return repr((__version__, origin, version, python, environment))
+    return repr((__version__, version, python))
+
+
+def environment() -> str:
+    """What else of this machine coverage.py depends on: where it is installed, and variables."""
+    return repr((_origin(), [os.environ.get(name) for name in ENVIRONMENT]))
+
+
+def _origin() -> str:
+    from importlib.machinery import PathFinder
+
+    found = PathFinder.find_spec("coverage")
+    return found.origin if found and found.origin else ""
 
 
 class Settings(NamedTuple):

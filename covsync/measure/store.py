@@ -123,8 +123,8 @@ class Reader:
                     "select path, state from file where measurement = ?", [number]
                 )
                 sources = {f"{top}/{path}": _state(json.loads(state)) for path, state in states}
-                data_file, data, settings, versions = facts["inputs"]
-                inputs = Inputs(data_file, _state(data), settings, versions, sources)
+                data_file, data, settings, versions, environment = facts["inputs"]
+                inputs = Inputs(data_file, _state(data), settings, versions, environment, sources)
                 return StoredReport(
                     data_file=facts["data_file"],
                     inputs=inputs,
@@ -323,7 +323,7 @@ class Results:
         inputs = report.inputs
         facts = {
             "data_file": report.data_file,
-            "inputs": [inputs.data_file, inputs.data, inputs.settings, inputs.versions],
+            "inputs": inputs[: Inputs._fields.index("sources")],
             "has_branches": report.has_branches,
             "style": report.style,
             "fail_under": None if report.fail_under is None else str(report.fail_under),

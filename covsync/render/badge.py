@@ -55,8 +55,8 @@ def message_of(endpoint: bytes | None) -> str | None:
         message = json.loads(endpoint or b"")["message"]
     except (ValueError, TypeError, KeyError, RecursionError):
         return None
-    fits = isinstance(message, str) and re.fullmatch(r"\d{1,3}(\.\d+)?%", message)
-    return message.removesuffix("%") if fits else None
+    is_percent = isinstance(message, str) and re.fullmatch(r"\d{1,3}(\.\d+)?%", message)
+    return message.removesuffix("%") if is_percent else None
 
 
 def badge_svg(badge: Badge, style: str) -> bytes:

@@ -63,8 +63,8 @@ def source_of(text: bytes | None) -> Source | None:
         stamp = own_part(text)[1] or json.loads(text or b"")["covsync"]
         at = datetime.fromisoformat(stamp["committed_at"].replace("Z", "+00:00"))
         source = Source(stamp["commit"], int(at.timestamp()))
-        known = COMMIT.fullmatch(source.commit) and source.committed_at >= 0
-        return source if known and iso_time(source.committed_at) else None
+        is_valid = COMMIT.fullmatch(source.commit) and source.committed_at >= 0
+        return source if is_valid and iso_time(source.committed_at) else None
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError):
         return None
 

@@ -1,4 +1,4 @@
-"""By what a publication is known again without being made again."""
+"""What says of a publication, in its ``data.json``, what it was made from. Pure."""
 
 from __future__ import annotations
 

@@ -30,14 +30,14 @@ def merged_history(lines: Iterable[bytes]) -> bytes:
     kept as it is, at the beginning.
     """
     unread: list[bytes] = []
-    known: dict[str, tuple[str, bytes]] = {}
+    by_commit: dict[str, tuple[str, bytes]] = {}
     for line in lines:
         key = _key(line)
         if key is None:
             unread += [line] if line.strip() else []
         else:
-            known[key[1]] = (key[0], line)
-    ordered = sorted((at, commit, line) for commit, (at, line) in known.items())
+            by_commit[key[1]] = (key[0], line)
+    ordered = sorted((at, commit, line) for commit, (at, line) in by_commit.items())
     return b"".join(line + b"\n" for line in [*unread, *(line for _, _, line in ordered)])
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from covsync.config import Config
-from covsync.model import Links, Report, Source, blob_id
+from covsync.model import Files, Links, Report, Source, blob_id
 from covsync.render.badge import Badge, badge_of, badge_svg, endpoint_json, message_of
 from covsync.render.data_json import data_head, data_json, source_of
 from covsync.render.fingerprint import fingerprint_of, is_intact, stamp
@@ -70,7 +70,7 @@ class Publication:
     """
 
     report: Report
-    pages: Mapping[str, bytes]
+    pages: Files
     source: Source
     links: Links
     coverage_path: str
@@ -83,7 +83,7 @@ class Publication:
         """What is published, for people: the total, and which commit's it is."""
         return f"{self.report.shown_total()}% of {self.source.commit[:10]}"
 
-    def files(self, history: bytes = b"", data: bytes | None = None) -> dict[str, bytes]:
+    def files(self, history: bytes = b"", data: bytes | None = None) -> Files:
         """The files by path, with this measurement's line among those of ``history``.
 
         They are stamped as those are of which ``data`` is the ``data.json``: where the branch holds
@@ -93,7 +93,7 @@ class Publication:
         lines = history_jsonl(history, self.report, self.source)
         return self._files(lines, fingerprint)
 
-    def joined(self, history: bytes, endpoint: bytes | None) -> dict[str, bytes]:
+    def joined(self, history: bytes, endpoint: bytes | None) -> Files:
         """What changes where a newer commit's files stay: this line joins its ``history``.
 
         ``endpoint`` is that commit's ``endpoint.json``, whose figure stays the trend's last.
@@ -101,9 +101,9 @@ class Publication:
         files = {"history.jsonl": history_jsonl(history, self.report, self.source)}
         shown = message_of(endpoint)
         trend = trend_svg(files["history.jsonl"], shown) if shown else None
-        return files if trend is None else {**files, "trend.svg": trend}
+        return Files(files if trend is None else {**files, "trend.svg": trend})
 
-    def _files(self, history: bytes, fingerprint: str | None) -> dict[str, bytes]:
+    def _files(self, history: bytes, fingerprint: str | None) -> Files:
         badge = self._badge()
         trend = trend_svg(history, self.report.shown_total())
         readme = readme_md(
@@ -113,24 +113,24 @@ class Publication:
             has_trend=trend is not None,
             subproject=self.config.subproject,
         )
-        files = {
+        own = {
             "README.md": readme,
             "badge.svg": badge_svg(badge, self.config.badge_style),
             "endpoint.json": endpoint_json(badge),
             "history.jsonl": history,
             ".nojekyll": b"",
-            **{f"{HTML_FOLDER}/{path}": content for path, content in self.pages.items()},
         }
         if trend is not None:
-            files["trend.svg"] = trend
+            own["trend.svg"] = trend
+        files = self.pages.below(f"{HTML_FOLDER}/").joined(own)
         head = data_head(self.report, self.source, self.coverage_path)
         blobs = {
             path: blob_id(content, self.object_format)
             for path, content in files.items()
             if path not in OF_HISTORY
         }
-        files["data.json"] = data_json(head, self.source, stamp(fingerprint, head, blobs))
-        return files
+        data = data_json(head, self.source, stamp(fingerprint, head, blobs))
+        return files.joined({"data.json": data})
 
     def _badge(self) -> Badge:
         """Green from ``badge_green`` on: by default from the total's floor, else from 90."""

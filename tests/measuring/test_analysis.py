@@ -17,6 +17,7 @@ import pytest
 from conftest import Checkout, run, with_read_only
 
 from covsync.measure.html.page_names import with_plain_names
+from covsync.model import Files
 
 PROGRAM = """\
 import glob, runpy
@@ -137,7 +138,7 @@ def written(checkout: Checkout, folder: str = "../out") -> str:
     checkout.coverage("html", "--quiet", "--directory=../html")
     checkout.coverage("json", "--quiet", "-o", "../coverage.json")
     out, own = checkout.folder / folder, checkout.folder.parent / "html"
-    assert pages_of(out / "htmlcov") == with_plain_names(pages_of(own))
+    assert pages_of(out / "htmlcov") == with_plain_names(Files(pages_of(own)))
     for path in own.iterdir():
         path.unlink()
     told = json.loads((out / "data.json").read_text())["raw_data"]

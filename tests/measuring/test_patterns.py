@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from coverage.files import GlobMatcher, prep_patterns
 
-from covsync.measure.file_patterns import fits_any
+from covsync.measure.file_patterns import matches_any
 
 PATTERNS = (
     "a.py",
@@ -51,5 +51,5 @@ def test_a_pattern_fits_what_coverage_py_says(
     monkeypatch.chdir(tmp_path)
     matcher = GlobMatcher(prep_patterns([pattern]), "omit")
     paths = [str(tmp_path / path) for path in PATHS]
-    ours = [path for path in paths if fits_any(path, [pattern], tmp_path)]
+    ours = [path for path in paths if matches_any(path, [pattern], tmp_path)]
     assert ours == [path for path in paths if matcher.match(path)]

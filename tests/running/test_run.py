@@ -339,7 +339,7 @@ def test_the_programs_options_are_its_own(shapes: Checkout) -> None:
     assert ended.out.splitlines()[0] == str(list(options))
     missing = shapes.covsync("run", "missing.py", "--format=json", "--debug")
     assert missing.err.endswith(
-        "covsync: error: nothing was measured\n  Look at what the program said.\n"
+        "covsync: error: nothing was measured\n  Look at what the program printed.\n"
     )
     assert "Traceback" not in missing.err
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import html
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,7 +24,7 @@ from covsync.measure.html.page_names import with_plain_names
 from covsync.measure.html.split import neighbours, page_and_rows, with_links, without_time
 from covsync.measure.json_report import UnexpectedOutputError
 from covsync.measure.measure import Measurement
-from covsync.model import WorkTree
+from covsync.model import Files, WorkTree
 
 if TYPE_CHECKING:
     from coverage import Coverage
@@ -32,7 +33,7 @@ NOT_PUBLISHED = (".gitignore", "status.json")
 SAMPLES_EACH = 2
 
 
-def html_pages(measurement: Measurement) -> Mapping[str, bytes]:
+def html_pages(measurement: Measurement) -> Files:
     """The HTML report's files by their path in it; none for data that holds no sources.
 
     They are put together from split pages, where what is put together the same way for a few files
@@ -40,13 +41,13 @@ def html_pages(measurement: Measurement) -> Mapping[str, bytes]:
     """
     data = measurement.data
     if data.reporter is None:
-        return {}
+        return Files({})
     _refuse_untracked_style(data.reporter, data.tree)
     with explained(data.tree):
         return with_plain_names(_pages(data.reporter, measurement))
 
 
-def _pages(reporter: Coverage, measurement: Measurement) -> dict[str, bytes]:
+def _pages(reporter: Coverage, measurement: Measurement) -> Files:
     if measurement.pages:
         try:
             return _put_together(reporter, measurement, measurement.pages)
@@ -54,7 +55,7 @@ def _pages(reporter: Coverage, measurement: Measurement) -> dict[str, bytes]:
             pass
     data = measurement.data
     data.results.notes.append("coverage.py made the HTML report of all files at once")
-    return _written(reporter, data.names, data.scratch / "html")
+    return Files(_written(reporter, data.names, data.scratch / "html"))
 
 
 def _refuse_untracked_style(reporter: Coverage, tree: WorkTree) -> None:
@@ -96,16 +97,16 @@ class _Parts:
 
     def report(
         self, model: Mapping[str, bytes], paths: Sequence[str], skipping: Skipping, precision: int
-    ) -> dict[str, bytes]:
+    ) -> Files:
         """The HTML files of the report on the ``paths``, its tables built like the ``model``'s."""
         files = [self.rows[path][FILES][0] for path in paths]
         path_of = {row.link: path for row, path in zip(files, paths, strict=True)}
         links = [row.link for row in reported(files, skipping)]
         shown = [path_of[link] for link in links]
-        pages = {}
+        pages: dict[str, bytes | Callable[[], bytes]] = {}
         for at, path in enumerate(shown):
-            page, _ = page_and_rows(self.pages[path])
-            pages[html.unescape(links[at])] = with_links(page, *neighbours(links, at)).encode()
+            around = neighbours(links, at)
+            pages[html.unescape(links[at])] = partial(_linked, self.pages[path], around)
         for name in PLURALS:
             if name == FILES:
                 rows, ends = files, (links[0], links[-1]) if links else (FILES, FILES)
@@ -117,12 +118,18 @@ class _Parts:
                 raise UnexpectedOutputError
             table = assembled(model[name].decode(), name, rows, skipping, precision, ends)
             pages[name] = table.encode()
-        return pages
+        return Files(pages)
+
+
+def _linked(content: bytes, around: tuple[str, str]) -> bytes:
+    """A page as coverage.py writes it, from its split one."""
+    page, _ = page_and_rows(content)
+    return with_links(page, *around).encode()
 
 
 def _put_together(
     reporter: Coverage, measurement: Measurement, pages: Mapping[str, bytes]
-) -> dict[str, bytes]:
+) -> Files:
     """The report from its parts.
 
     Raises ``UnexpectedOutputError`` where that of a sample is not the same as coverage.py's.
@@ -135,9 +142,9 @@ def _put_together(
     model = _written(reporter, [names[path] for path in sample], scratch)
     made = parts.report(model, sample, skipping, decimals)
     static = {path: content for path, content in model.items() if not path.endswith(".html")}
-    if static | made != model:
+    if made.joined(static) != model:
         raise UnexpectedOutputError
-    return static | parts.report(model, list(pages), skipping, decimals)
+    return parts.report(model, list(pages), skipping, decimals).joined(static)
 
 
 def _sample(parts: _Parts, skipping: Skipping) -> list[str]:

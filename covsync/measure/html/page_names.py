@@ -6,25 +6,28 @@ import hashlib
 import html
 import os
 import re
-from collections.abc import Mapping
+from functools import partial
+
+from covsync.model import Files
 
 PLAIN = re.compile(r"[\w.-]+")
 
 
-def with_plain_names(pages: Mapping[str, bytes]) -> dict[str, bytes]:
+def with_plain_names(pages: Files) -> Files:
     """The pages, renamed where a link could be read as another: ``javascript:x``, ``a#b``."""
     odd = [name for name in pages if not PLAIN.fullmatch(name)]
     links = {spelling: _plain(name) for name in odd for spelling in _spellings(name)}
     if not links:
-        return dict(pages)
+        return pages
     alternatives = b"|".join(map(re.escape, sorted(links, key=len, reverse=True)))
     linked = re.compile(b'href="(' + alternatives + b')(?=["#])')
-    return {
-        _plain(name): linked.sub(lambda match: b'href="' + links[match[1]].encode(), content)
-        if name.endswith(".html")
-        else content
-        for name, content in pages.items()
-    }
+
+    def renamed(name: str) -> bytes:
+        if not name.endswith(".html"):
+            return pages[name]
+        return linked.sub(lambda match: b'href="' + links[match[1]].encode(), pages[name])
+
+    return Files({_plain(name): partial(renamed, name) for name in pages})
 
 
 def _plain(name: str) -> str:

@@ -92,7 +92,7 @@ def read(path: Path) -> Session:
         "path": defaultdict(set),
         "copy": defaultdict(set),
     }
-    said: dict[str, Any] = {"main": None, "append": False, "onto": "", "doctest": False}
+    last: dict[str, Any] = {"main": None, "append": False, "onto": "", "doctest": False}
     sessions: list[dict[str, Any]] = []
     lists: dict[str, list[object]] = {"source": [], "config_files": []}
     for line in lines:
@@ -100,19 +100,19 @@ def read(path: Path) -> Session:
             name, digest = line.get(key), line.get("sha256")
             if isinstance(name, str) and isinstance(digest, str):
                 texts[name].add(digest)
-        said |= {key: value for key, value in line.items() if key in said}
-        for key, values in lists.items():
-            values.extend(line[key] if isinstance(line.get(key), list) else [])
+        last |= {key: value for key, value in line.items() if key in last}
+        for key, entries in lists.items():
+            entries.extend(line[key] if isinstance(line.get(key), list) else [])
         if isinstance(line.get("session"), dict):
             sessions.append(line["session"])
-    ended = [each for each in sessions if each.get("pid") in (None, said["main"])]
+    ended = [each for each in sessions if each.get("pid") in (None, last["main"])]
     return Session(
         began=first["began"],
         loaded={name: frozenset(texts) for name, texts in digests["path"].items()},
         copies={name: frozenset(texts) for name, texts in digests["copy"].items()},
-        doctests=said["doctest"] is True,
-        appended=said["append"] is True,
-        onto=str(said["onto"]),
+        doctests=last["doctest"] is True,
+        appended=last["append"] is True,
+        onto=str(last["onto"]),
         top=str(first.get("top", "")),
         source=_strings(lists["source"]),
         config_files=_strings(lists["config_files"]),
