@@ -194,8 +194,7 @@ def _present(project: Project) -> list[str]:
     """The Python files that lie in the work tree, and those that a sparse checkout leaves out."""
     repository = project.repository
     found = [path for path in repository.present() if scope.is_python(path)]
-    gone = [path for path in found if not (repository.top / path).is_file()]
-    deleted = index.work_tree_differs(repository, gone)
+    deleted = index.work_tree_differs(repository, repository.missing(found))
     return [path for path in found if path not in deleted]
 
 
@@ -257,8 +256,8 @@ def _config_files(project: Project, sessions: Iterable[Session]) -> set[str]:
 
 def _of_project(project: Project, present: Iterable[str]) -> set[str]:
     """All Python files of the project, as any of them may have been loaded."""
-    top = project.repository.top
-    return {path for path in present if project.holds(path) and (top / path).is_file()}
+    inside = set(filter(project.holds, present))
+    return inside - project.repository.missing(inside)
 
 
 def _refuse_newer(

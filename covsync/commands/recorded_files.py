@@ -35,7 +35,7 @@ def committed_paths(
     found = set(paths)
     ignored = index.ignored(repository, found.difference(present))
     found -= {path for path in ignored if not is_test(path, patterns)}
-    gone = {path for path in found if not (repository.top / path).is_file()}
+    gone = repository.missing(found)
     deleted = gone & repository.tracked() if gone else set()
     if deleted:
         raise NothingToJudgeError(f"{min(deleted)} was deleted while the tests ran", AGAIN)

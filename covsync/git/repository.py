@@ -96,6 +96,11 @@ class Repository(NamedTuple):
         """The paths in the index, and those that could be added to it."""
         return self._listed("--cached", "--others", "--exclude-standard")
 
+    def missing(self, paths: Iterable[str]) -> set[str]:
+        """Those of the paths, of which there may be thousands, at which no regular file lies."""
+        top = os.fspath(self.top)
+        return {path for path in paths if not os.path.isfile(f"{top}/{path}")}  # noqa: PTH113
+
     def _listed(self, *which: str) -> frozenset[str]:
         answer = run_git(self.top, "ls-files", "-z", *which)
         if answer.status:

@@ -15,7 +15,7 @@ from covsync.measure.json_report import (
     compressed,
     decompressed,
 )
-from covsync.measure.path_mapping import Paths, shown_path
+from covsync.measure.path_mapping import paths_in, shown_path
 from covsync.measure.pool import FILES_EACH, Pool, PoolError, are_many
 from covsync.measure.store import Results as StoredResults
 from covsync.model import WorkTree
@@ -97,7 +97,7 @@ def _report_order(reporter: Coverage, names: Iterable[str], tree: WorkTree) -> l
     """The files as coverage.py's reports order them: by their canonical path, if it makes one."""
     if reporter.get_option("run:relative_files"):
         return sorted(names)
-    paths = Paths(tree)
+    paths = paths_in(tree)
     return sorted(names, key=lambda name: (paths.real(paths.by_name(name)), name))
 
 

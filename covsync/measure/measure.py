@@ -33,7 +33,7 @@ from covsync.measure.json_report import (
     report_from_summaries,
     sum_up,
 )
-from covsync.measure.path_mapping import Paths, shown_path
+from covsync.measure.path_mapping import paths_in, shown_path
 from covsync.measure.pool import Pool, PoolError, are_many
 from covsync.measure.store import Results
 from covsync.model import CoverageJson, FileReport, Report, ReportStyle, Scope, WorkTree
@@ -71,7 +71,7 @@ class MeasuredData(NamedTuple):
     def paths(self) -> dict[str, str]:
         """The measured files by name, as paths from the repository's top level."""
         names = list(self.document.get("files", {})) or self.names
-        paths, top = Paths(self.tree), os.path.join(self.tree.top, "")
+        paths, top = paths_in(self.tree), os.path.join(self.tree.top, "")
         return {name: paths.by_name(name).removeprefix(top) for name in names}
 
     def fingerprint(self) -> str | None:
@@ -165,10 +165,10 @@ class Measurement(NamedTuple):
     def files(self) -> dict[str, FileReport]:
         """The reported files by their path from the repository's top level."""
         tree = self.data.tree
-        return {
-            os.path.relpath(os.path.join(tree.folder, file.path), tree.top): file
-            for file in self.report.files
-        }
+        top, folder = os.path.join(tree.top, ""), os.fspath(tree.folder)
+        paths = (os.path.normpath(os.path.join(folder, file.path)) for file in self.report.files)
+        files = zip(paths, self.report.files, strict=True)
+        return {path.removeprefix(top): file for path, file in files}
 
     def entries(self) -> dict[str, bytes]:
         """Their compressed entries in the JSON report, by the same paths."""

@@ -6,6 +6,7 @@ import os
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
+from functools import cache
 from pathlib import PurePosixPath
 
 from covsync.errors import CovsyncError
@@ -26,7 +27,7 @@ def place(names: Iterable[str], tree: WorkTree) -> Mapping[str, str]:
     """
     placed: dict[str, str] = {}
     foreign = []
-    paths = Paths(tree)
+    paths = paths_in(tree)
     for name in names:
         inside = paths.inside(name)
         if inside is None:
@@ -46,12 +47,22 @@ def place(names: Iterable[str], tree: WorkTree) -> Mapping[str, str]:
     return placed
 
 
-class Paths:
-    """Where names lie in a work tree; quick for thousands, as each folder is looked at once."""
+def paths_in(tree: WorkTree) -> Paths:
+    """Where names lie in a work tree, of which each folder is looked at once in a process."""
+    return _paths(os.fspath(tree.folder), os.path.join(tree.top, ""))
 
-    def __init__(self, tree: WorkTree) -> None:
-        self._folder = os.fspath(tree.folder)
-        self._top = os.path.join(tree.top, "")
+
+@cache
+def _paths(folder: str, top: str) -> Paths:
+    return Paths(folder, top)
+
+
+class Paths:
+    """Where names lie in a work tree: those of a project's ``folder``, below ``top``."""
+
+    def __init__(self, folder: str, top: str) -> None:
+        self._folder = folder
+        self._top = top
         self._real_folders: dict[str, str] = {}
 
     def by_name(self, name: str) -> str:

@@ -13,7 +13,7 @@ from covsync.measure import data_tables
 from covsync.measure.coverage_errors import MEASURE_AGAIN, OTHER_WAYS
 from covsync.measure.file_patterns import matches_any
 from covsync.measure.json_report import read_document
-from covsync.measure.path_mapping import Paths, place
+from covsync.measure.path_mapping import paths_in, place
 from covsync.measure.session.copies import elsewhere, refuse_other_copies
 from covsync.model import WorkTree
 
@@ -55,7 +55,7 @@ def reported(loaded: Coverage, tree: WorkTree) -> list[str]:
 
     The others may lie anywhere: they are neither mapped, read nor published.
     """
-    paths = Paths(tree)
+    paths = paths_in(tree)
     include, omit = loaded.get_option("report:include"), loaded.get_option("report:omit")
 
     def is_reported(name: str) -> bool:
@@ -115,7 +115,7 @@ def _refuse_missing_plugins(reporter: Coverage, names: list[str]) -> None:
 
 def _refuse_untracked(names: list[str], tree: WorkTree) -> None:
     """What git does not have must not be published either."""
-    paths, folder = Paths(tree), os.path.join(tree.folder, "")
+    paths, folder = paths_in(tree), os.path.join(tree.folder, "")
     for name in names:
         relative = paths.inside(name)
         if not paths.by_name(name).startswith(folder):

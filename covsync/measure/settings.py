@@ -104,7 +104,7 @@ def current_config_files() -> list[str]:
     from coverage import Coverage
 
     current = Coverage.current()
-    found = getattr(current.config, "config_files_read", ()) if current else ()
+    found = dict(current.sys_info())["configs_read"] if current else ()
     return [os.path.realpath(each) for each in found]
 
 

@@ -22,7 +22,7 @@ from covsync.git.command import Answer
 from covsync.git.remote_errors import refusal
 from covsync.git.remote_url import Address
 from covsync.measure.json_report import in_parts, report_from_json
-from covsync.measure.path_mapping import Paths, place
+from covsync.measure.path_mapping import paths_in, place
 from covsync.model import ReportStyle, Totals, WorkTree
 from covsync.render.links import links_for, web_address
 
@@ -211,7 +211,7 @@ def test_a_measured_name_stands_for_a_file_inside_or_is_refused(
         one_line(error)
         return
     for name in names:
-        here = Paths(tree).inside(placed[name])
+        here = paths_in(tree).inside(placed[name])
         assert here is not None
         real = os.path.realpath(os.path.join(tree.folder, placed[name]))
         assert real.startswith(f"{tree.top}/")

@@ -25,7 +25,13 @@ def small_disk(folder: Path, size: str) -> list[str]:
     return ["unshare", "--mount", "sh", "-c", ON_A_SMALL_DISK.format(size=size)]
 
 
-@pytest.mark.parametrize("size", ["4k", "64k", "128k", "256k", "384k", "512k"])
+STRESS = pytest.mark.stress
+
+
+@pytest.mark.parametrize(
+    "size",
+    ["64k", *(pytest.param(size, marks=STRESS) for size in ("4k", "128k", "256k", "384k", "512k"))],
+)
 def test_a_full_disk_is_said_and_nothing_is_published(
     shapes: Checkout, remote: Path, tmp_path: Path, size: str
 ) -> None:

@@ -39,7 +39,7 @@ ALONE = ["git stash --keep-index --include-untracked", RUN, "git commit -m Try",
 PLAIN = "#!/bin/sh\nexec covsync check\n"
 
 
-@pytest.fixture(params=["pre-commit", "plain"])
+@pytest.fixture(params=[pytest.param("pre-commit", marks=pytest.mark.stress), "plain"])
 def project(tmp_path: Path, hook: Path, request: pytest.FixtureRequest) -> Checkout:
     """A project whose tests ran, with its first commit, under pre-commit or a plain git hook."""
     (tmp_path / request.param).mkdir()

@@ -54,6 +54,7 @@ def test_an_option_is_remembered_when_data_is_appended_to_it(project: Checkout) 
     assert check(project).status == 3
 
 
+@pytest.mark.stress
 def test_runs_of_a_part_never_push_out_that_of_all(project: Checkout) -> None:
     run_tests(project)
     for _ in range(9):

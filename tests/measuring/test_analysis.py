@@ -231,6 +231,7 @@ def test_a_store_that_is_read_only_is_read(many: Checkout) -> None:
     assert ended.out == many.covsync("check", "--format=json").out
 
 
+@pytest.mark.stress
 def test_a_locked_store_is_done_without(many: Checkout) -> None:
     written(many)
     with sqlite3.connect(store_of(many), isolation_level=None) as other:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from unittest.mock import patch
 
+import pytest
 from coverage import Coverage, CoverageData
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -113,8 +114,7 @@ def bring_about(state: State, folder: Path) -> None:
             data.add_arcs({path: list(itertools.pairwise(stops))})
         else:
             data.add_lines({path: ran})
-    if hasattr(data, "close"):  # coverage.py 7.10.3 has it
-        data.close()
+    data.close()
 
 
 def pretended(versions: tuple[str, str] | None) -> AbstractContextManager[object]:
@@ -162,6 +162,7 @@ def of_coverage_py(folder: Path) -> tuple[str, dict[str, bytes]]:
 
 @settings(max_examples=15, deadline=None, database=None, derandomize=True)
 @given(histories())
+@pytest.mark.stress
 def test_warm_cold_and_coverage_py_agree(history: list[State]) -> None:
     seen: dict[str | None, tuple[str, dict[str, bytes]]] = {}
     with tempfile.TemporaryDirectory() as temporary:

@@ -273,6 +273,7 @@ ALL_TESTS = "import a, b, c, d\na.area(1, 2)\nb.area(-1, 2)\nc.outline(1, 2)\n"
         max_size=4,
     )
 )
+@pytest.mark.stress
 def test_warm_and_cold_agree(
     several: Checkout, history: list[tuple[tuple[str, ...], str, str, bool]]
 ) -> None:

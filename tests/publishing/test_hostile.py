@@ -123,6 +123,7 @@ def test_a_link_is_not_what_a_foreign_name_stands_for(
 
 
 @pytest.mark.parametrize("name", ["evil/{}.py", "/evil/{}/a.py"])
+@pytest.mark.stress
 def test_a_hundred_thousand_names_end_in_one_line(
     project: Checkout, remote: Path, name: str
 ) -> None:

@@ -76,6 +76,7 @@ def tip(remote: Path) -> str:
 
 
 @pytest.mark.parametrize("first", [True, False], ids=["new-branch", "known-branch"])
+@pytest.mark.stress
 def test_killed_at_any_step_the_remote_is_before_or_after_and_the_next_push_succeeds(
     killing: Killing, shapes: Checkout, remote: Path, *, first: bool
 ) -> None:

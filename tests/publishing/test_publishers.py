@@ -73,6 +73,7 @@ def on_branch(remote: Path, *arguments: str) -> str:
 
 
 @pytest.mark.parametrize("history", ["append", "single"])
+@pytest.mark.stress
 def test_all_arrive_and_the_newest_commits_files_stay(
     publishers: list[Checkout], tmp_path: Path, remote: Path, address: str, history: str
 ) -> None:
@@ -94,6 +95,7 @@ def test_all_arrive_and_the_newest_commits_files_stay(
         assert unstamped(published) == unstamped((alone / path).read_text()), path
 
 
+@pytest.mark.stress
 def test_subprojects_that_publish_at_once_are_all_there(
     publishers: list[Checkout], remote: Path, address: str
 ) -> None:
@@ -110,6 +112,7 @@ def test_subprojects_that_publish_at_once_are_all_there(
     assert on_branch(remote, "rev-list", "--count", "covsync-data") == "1\n"
 
 
+@pytest.mark.stress
 def test_a_server_that_takes_its_time_serves_all(publishers: list[Checkout], remote: Path) -> None:
     """As hosts do: every push takes a second, so more than twelve of them fail for each."""
     hook = remote / "hooks" / "pre-receive"

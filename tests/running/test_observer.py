@@ -392,6 +392,7 @@ def test_a_session_that_stops_at_a_failure_is_narrowed(checkout: Checkout) -> No
     assert (stopped.exit_status, stopped.narrowed_by_option) == (1, "stopping after 1 failures")
 
 
+@pytest.mark.stress
 def test_a_session_within_the_session_has_no_say(checkout: Checkout) -> None:
     checkout.write(
         {

@@ -154,9 +154,8 @@ def _mapped(names: list[str], scratch: Path) -> dict[str, str]:
     mapped = {
         names[line - 1]: path for path in found.measured_files() for line in found.lines(path) or ()
     }
-    for each in (data, found):
-        if hasattr(each, "close"):  # coverage.py 7.10.3 has it
-            each.close()
+    data.close()
+    found.close()
     return {name: path for name, path in mapped.items() if path != name}
 
 
