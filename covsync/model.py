@@ -270,16 +270,14 @@ class CoverageJson(NamedTuple):
 class Report(NamedTuple):
     """One measurement: every figure a person sees is taken from here.
 
-    ``coverage_json`` is the same measurement as ``coverage json`` writes it, less the time of day.
-    ``coverage_version`` is the installed coverage.py's, which decides how its table looks. Both
-    are only there where it was made for publishing.
+    ``coverage_json`` is the same measurement as ``coverage json`` writes it, less the time of day;
+    it is not there where the report is of the index.
     """
 
     files: tuple[FileReport, ...]
     totals: Totals
     has_branches: bool
     style: ReportStyle
-    coverage_version: tuple[int, ...] = ()
     coverage_json: CoverageJson | None = None
 
     def shown_total(self) -> str:

@@ -69,12 +69,12 @@ NAMES = st.one_of(
 )  # fmt: skip
 
 
-def report_of(names: Mapping[str, int] | list[str], version: tuple[int, ...] = ()) -> Report:
+def report_of(names: Mapping[str, int] | list[str]) -> Report:
     """A report on files of these names, of two statements each, one of them missing."""
     totals = Totals(statements=2, missing=1)
     files = tuple(FileReport(name, totals, Lines((1,), (2,))) for name in sorted(names))
     total = sum((file.totals for file in files), Totals())
-    return Report(files, total, has_branches=False, style=ReportStyle(), coverage_version=version)
+    return Report(files, total, has_branches=False, style=ReportStyle())
 
 
 # The writer of the data branch.
@@ -227,9 +227,8 @@ def test_a_badge_says_its_label_whatever_it_is(label: str, style: str) -> None:
     }
 
 
-@pytest.mark.parametrize("version", [(7, 6, 0), (7, 13, 5)])
 @given(names=st.lists(NAMES, min_size=1, max_size=4, unique=True))
-def test_a_name_is_text_in_the_readme(version: tuple[int, ...], names: list[str]) -> None:
+def test_a_name_is_text_in_the_readme(names: list[str]) -> None:
     """One row a file; no element, link or image that a harmless name would not have made."""
     told = Links("htmlcov/index.html", "README.md", "badge.svg", "endpoint.json", is_public=False)
     markdown = MarkdownIt("commonmark", {"html": True}).enable("table")
@@ -245,8 +244,8 @@ def test_a_name_is_text_in_the_readme(version: tuple[int, ...], names: list[str]
             for kind, children in tokens
         ]
 
-    hostile = report_of(names, version)
-    harmless = report_of([f"a{at}.py" for at in range(len(names))], version)
+    hostile = report_of(names)
+    harmless = report_of([f"a{at}.py" for at in range(len(names))])
     assert blocks(parsed(hostile)) == blocks(parsed(harmless))
     html = markdown.render(readme_md(hostile, told, has_html=True, has_trend=False).decode())
     cells = [row.split("</td>")[0] for row in html.split("<tr>\n<td>")[1:-1]]

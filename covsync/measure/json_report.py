@@ -141,9 +141,7 @@ def lines_of(path: str, content: bytes, *, has_branches: bool) -> Lines:
     return _file_report(path, _entry(path, content), has_branches=has_branches).lines
 
 
-def report_from_json(
-    parts: CoverageJson, style: ReportStyle, coverage_version: tuple[int, ...]
-) -> Report:
+def report_from_json(parts: CoverageJson, style: ReportStyle) -> Report:
     """The report that a document holds. Raises ``MalformedError``.
 
     The totals are summed here from the files; a document whose own totals differ is refused, as
@@ -154,14 +152,13 @@ def report_from_json(
         _file_report(path, _entry(path, entry), has_branches=has_branches)
         for path, entry in sorted(parts.entries.items())
     ]
-    return _report(parts, files, style, coverage_version)
+    return _report(parts, files, style)
 
 
 def report_from_summaries(
     parts: CoverageJson,
     summaries: Mapping[str, Mapping[str, Any]],
     style: ReportStyle,
-    coverage_version: tuple[int, ...],
 ) -> Report:
     """The same of a document that coverage.py made just now, with the files' ``summaries`` by path.
 
@@ -174,20 +171,19 @@ def report_from_summaries(
         lines = partial(lines_of, path, parts.entries[path], has_branches=has_branches)
         return FileReport(path, totals, lines)
 
-    return _report(parts, list(map(file_report, sorted(parts.entries))), style, coverage_version)
+    return _report(parts, list(map(file_report, sorted(parts.entries))), style)
 
 
 def _report(
     parts: CoverageJson,
     files: Sequence[FileReport],
     style: ReportStyle,
-    coverage_version: tuple[int, ...],
 ) -> Report:
     has_branches = _has_branches(parts.document)
     totals = Totals.together(each.totals for each in files)
     if _totals(parts.document.get("totals"), "totals", has_branches=has_branches) != totals:
         raise MalformedError("its totals are not the sum of its files")
-    return Report(tuple(files), totals, has_branches, style, coverage_version, parts)
+    return Report(tuple(files), totals, has_branches, style, parts)
 
 
 def _has_branches(document: Mapping[str, Any]) -> bool:

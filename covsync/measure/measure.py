@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 import os
 import sys
 from collections.abc import Iterator, Mapping
@@ -123,11 +124,9 @@ class MeasuredData(NamedTuple):
 
     def _reported(self, *, pages: bool) -> tuple[Report, Analysis | None]:
         """The report, put together from the files' results or made of all files at once."""
-        import coverage
-
-        style, version = style_of(self.configured), coverage.version_info[:3]
+        style = style_of(self.configured)
         if self.reporter is None:
-            return report_from_json(in_parts(self.document), style, version), None
+            return report_from_json(in_parts(self.document), style), None
         analysis = analyse(
             self.reporter,
             self.names,
@@ -139,10 +138,10 @@ class MeasuredData(NamedTuple):
         )
         if analysis and analysis.entries:
             with contextlib.suppress(UnexpectedOutputError):
-                return _put_together(analysis, style, version), analysis
+                return _put_together(analysis, style), analysis
         self.results.notes.append("coverage.py analysed all files at once")
         whole = coverage_json(self.reporter, list(self.names), self.scratch)
-        return report_from_json(in_parts(whole), style, version), None
+        return report_from_json(in_parts(whole), style), None
 
 
 class Measurement(NamedTuple):
@@ -177,15 +176,13 @@ class Measurement(NamedTuple):
         return {path: contents[file.path] for path, file in self.files().items()}
 
 
-def _put_together(analysis: Analysis, style: ReportStyle, version: tuple[int, ...]) -> Report:
+def _put_together(analysis: Analysis, style: ReportStyle) -> Report:
     """The report that the results of all files make."""
-    import json
-
     summaries = {path: json.loads(entry.summary) for path, entry in analysis.entries.items()}
     totals = sum_up(summaries.values(), style.precision)
     document = {"meta": analysis.meta, "files": {}, "totals": totals}
     entries = {path: entry.content for path, entry in analysis.entries.items()}
-    return report_from_summaries(CoverageJson(document, entries), summaries, style, version)
+    return report_from_summaries(CoverageJson(document, entries), summaries, style)
 
 
 @contextlib.contextmanager

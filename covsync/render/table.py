@@ -1,9 +1,8 @@
 """The Markdown table, byte for byte what ``coverage report`` prints.
 
 ``coverage report --format=markdown --show-missing`` would analyse every source again; this
-renders the analysis there is. The rules are those of ``coverage.report.SummaryReporter``, which
-changed twice in the range of versions that covsync supports. One thing is stricter here: what
-would break the table or inject into it is replaced or escaped whatever coverage.py does with it.
+renders the analysis there is. The rules are those of ``coverage.report.SummaryReporter``. One thing
+is stricter here: what would break the table is replaced.
 """
 
 from __future__ import annotations
@@ -15,42 +14,42 @@ from fractions import Fraction
 
 from covsync.model import FileReport, Report, Totals, shown_name
 
-TOTAL_ON_THE_LEFT = (7, 13, 0)
-ESCAPES_ALL_PUNCTUATION = (7, 13, 5)
-
 PUNCTUATION = str.maketrans(
     {char: f"\\{char}" for char in string.punctuation if char not in ".,/-"}
 )
-UNDERSCORE = str.maketrans({"_": "\\_"})
-UNSAFE = re.compile(r"[^\w .,/>~+=@%:;-]")
+COUNT_WIDTH, MISSING_WIDTH = 9, 10
 
 
 def markdown_table(report: Report) -> str:
     """The table with its header, its rows and TOTAL, each line ended."""
-    header = ["Name", "Stmts", "Miss", *(["Branch", "BrPart"] if report.has_branches else [])]
-    header += ["Cover", "Missing"]
+    branches = ["Branch", "BrPart"] if report.has_branches else []
+    header = ["Name", "Stmts", "Miss", *branches, "Cover", "Missing"]
     shown = [each for each in report.files if not _is_skipped(each, report)]
     rows = [_row(each, report) for each in _in_order(shown, report)]
-    total = ["TOTAL", *_counts(report.totals, report), report.shown_total(), ""]
+    total = [
+        f"**{text}**"
+        for text in ["TOTAL", *_counts(report.totals, report), f"{report.shown_total()}%"]
+    ]
+    name_width = max(len(row[0]) for row in [total, *rows]) + 1
+    cover_width = max(len(total[-1]) + 1, len(" Cover "))
+    widths = [name_width, *[COUNT_WIDTH] * (len(header) - 3), cover_width, MISSING_WIDTH]
 
-    texts = [[_escaped(str(value), report) for value in row] for row in rows]
-    name_width = max([len("**TOTAL**"), *(len(row[0]) for row in texts)]) + 1
-    cover_width = max(len(report.shown_total()) + 6, len(" Cover "))
-    widths = [9] * (len(header) - 3) + [cover_width, 10]
-
-    cells = [f"| {header[0]:{name_width}}|"]
-    cells += [f"{text:>{width}} |" for text, width in zip(header[1:], widths, strict=True)]
-    lines = ["".join(cells), _rule([len(cell) for cell in cells])]
-    for name, *values in texts:
-        values[-2] += "%"
-        padded = [f"{text:>{width}} |" for text, width in zip(values, widths, strict=True)]
-        lines.append(f"| {name:{name_width}}|" + "".join(padded))
-    bold = [f" **{text}**" for text in [*map(str, total[:-2]), f"{total[-2]}%"]] + [""]
-    side = "<" if report.coverage_version >= TOTAL_ON_THE_LEFT else ">"
-    padded = [f"{text:>{width}} |" for text, width in zip(bold[1:], widths, strict=True)]
-    lines.append(f"|{bold[0]:{side}{name_width}} |" + "".join(padded))
+    head = _cells(header, widths)
+    lines = ["".join(head), _rule([len(cell) for cell in head])]
+    lines += ["".join(_cells(row, widths)) for row in rows]
+    lines.append("".join(_cells([*total, ""], widths)))
     lines += _end_lines(report)
     return "".join(f"{line}\n" for line in lines)
+
+
+def _cells(texts: Sequence[str], widths: Sequence[int]) -> list[str]:
+    """The cells of a line: the name to the left, the others to the right."""
+    name, *others = texts
+    first, *rest = widths
+    return [
+        f"| {name:{first}}|",
+        *(f"{text:>{width}} |" for text, width in zip(others, rest, strict=True)),
+    ]
 
 
 def _rule(widths: Sequence[int]) -> str:
@@ -64,20 +63,15 @@ def _counts(totals: Totals, report: Report) -> list[int]:
     return [totals.statements, totals.missing, *branches]
 
 
-def _row(file: FileReport, report: Report) -> list[str | int]:
-    name = shown_name(file.path)
-    shown = file.totals.shown(report.style.precision)
-    return [name, *_counts(file.totals, report), shown, file.missing_text()]
+def _row(file: FileReport, report: Report) -> list[str]:
+    counts = map(str, _counts(file.totals, report))
+    cover = f"{file.totals.shown(report.style.precision)}%"
+    return [escaped(shown_name(file.path)), *counts, cover, escaped(file.missing_text())]
 
 
 def escaped(text: str) -> str:
     """``text`` for a table's cell: no character of it means anything to Markdown."""
     return text.translate(PUNCTUATION)
-
-
-def _escaped(text: str, report: Report) -> str:
-    escapes_all = report.coverage_version >= ESCAPES_ALL_PUNCTUATION or UNSAFE.search(text)
-    return escaped(text) if escapes_all else text.translate(UNDERSCORE)
 
 
 def _is_complete(file: FileReport) -> bool:

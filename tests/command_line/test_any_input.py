@@ -268,7 +268,7 @@ def test_a_report_is_consistent_or_refused(
         if isinstance(parent, dict) or (isinstance(parent, list) and last in range(len(parent))):
             parent[last] = data.draw(JSON | st.integers(-1, 4) | st.lists(st.integers(0, 4)))
     try:
-        report = report_from_json(in_parts(document), ReportStyle(), ())
+        report = report_from_json(in_parts(document), ReportStyle())
     except CovsyncError as error:
         one_line(error)
         return

@@ -77,7 +77,6 @@ def test_its_colour_is_judged_on_the_exact_figure(missing: int, colour: str) -> 
         totals,
         has_branches=False,
         style=ReportStyle(),
-        coverage_version=(7,),
         coverage_json=None,
     )
     badge = badge_of(report, "Coverage", Fraction(90), Fraction(70))

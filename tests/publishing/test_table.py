@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from importlib.metadata import version
-
 import pytest
 from conftest import Checkout
 
 NAMES = ("a.py", "z10.py", "z2.py", "_under_score_.py", "UPPER.py", "sub/__init__.py", "a-b c.py")
 ODD_NAMES = ("pi|pe.py", "ba`ck`tick.py", "a<script>alert(1).py", "[x](y).py", "t~m*e#.py")
 NEWLINE = "new\nline.py"
-# Since this version coverage.py escapes all punctuation; covsync does so for odd names always.
-ESCAPES_ALL = (7, 13, 5)
-INSTALLED = tuple(int(part) for part in version("coverage").split("."))
 
 SOURCES = (
     "",
@@ -67,12 +62,11 @@ def test_the_table_is_coverage_pys(checkout: Checkout, report: str, *, branch: b
     assert ours == theirs
 
 
-def test_odd_names_are_escaped_as_a_new_coverage_py_does(checkout: Checkout) -> None:
-    """An old one leaves them as they are, which would break the table; covsync never does."""
+def test_odd_names_are_escaped_as_coverage_py_does(checkout: Checkout) -> None:
     measure(checkout, ODD_NAMES, "", branch=True)
     ours, theirs = tables(checkout)
     assert "| pi\\|pe.py " in ours
-    assert (ours == theirs) is (INSTALLED >= ESCAPES_ALL)
+    assert ours == theirs
 
 
 def test_no_name_breaks_the_table(checkout: Checkout) -> None:
