@@ -15,7 +15,7 @@ from covsync.errors import CovsyncError, PublicationError
 from covsync.git import index
 from covsync.git.index import Listing, StagedFiles
 from covsync.git.repository import Repository, enter_repository
-from covsync.measure.store import Results
+from covsync.measure.store import StoredResults
 from covsync.model import WorkTree
 
 if TYPE_CHECKING:
@@ -60,9 +60,9 @@ class Project(NamedTuple):
         """The project on disk, with what git tracks in its repository."""
         return self.tree_of(self.repository.tracked())
 
-    def results(self) -> Results:
+    def results(self) -> StoredResults:
         """The stored results of earlier analyses of it."""
-        return Results(self.repository.own_folder, self.coverage_path)
+        return StoredResults(self.repository.own_folder, self.coverage_path)
 
     def tree_of(self, tracked: frozenset[str]) -> WorkTree:
         """The project on disk, given what is tracked."""

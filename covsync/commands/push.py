@@ -26,7 +26,7 @@ from covsync.git.repository import check_branch
 from covsync.measure.data_file import Kind, recognise
 from covsync.measure.html.assemble import html_pages
 from covsync.measure.measure import MeasuredData, open_data
-from covsync.measure.store import Results
+from covsync.measure.store import StoredResults
 from covsync.model import Files, Links, Report, Source, shown_name
 from covsync.render.links import links_for
 from covsync.render.publication import Publication
@@ -58,7 +58,7 @@ def push(
             raise projects.no_such_remote(project)
     _refuse_bare(project)
     # The checkout is not touched: results are stored where the hook or a recording made a store.
-    results = project.results() if repository.own_folder.is_dir() else Results(None, "")
+    results = project.results() if repository.own_folder.is_dir() else StoredResults(None, "")
     try:
         with open_data(config.data_file, project.work_tree(), results, only_tracked=True) as data:
             timings.lap("data")

@@ -36,7 +36,7 @@ from covsync.measure.json_report import (
 )
 from covsync.measure.path_mapping import paths_in, shown_path
 from covsync.measure.pool import Pool, PoolError, are_many
-from covsync.measure.store import Results
+from covsync.measure.store import StoredResults
 from covsync.model import CoverageJson, FileReport, Report, ReportStyle, Scope, WorkTree
 from covsync.temporary import temporary_folder
 
@@ -48,8 +48,8 @@ class MeasuredData(NamedTuple):
     """Coverage data whose paths are mapped to the repository, not analysed yet.
 
     ``reporter`` is loaded with it, or ``None`` where it is a ``document`` of ``coverage json``.
-    ``names`` are the reported files as they were measured. Results are taken from and left in the
-    store, ``results``. ``warnings`` are coverage.py's, in its words.
+    ``names`` are the reported files as they were measured. ``results`` are those in the store.
+    ``warnings`` are coverage.py's, in its words.
     """
 
     configured: Coverage
@@ -58,7 +58,7 @@ class MeasuredData(NamedTuple):
     names: tuple[str, ...]
     data_file: Path
     tree: WorkTree
-    results: Results
+    results: StoredResults
     inputs: Inputs
     scratch: Path
     pool: Pool
@@ -186,7 +186,7 @@ def _put_together(analysis: Analysis, style: ReportStyle) -> Report:
 
 
 @contextlib.contextmanager
-def measured(wanted: Path | None, tree: WorkTree, results: Results) -> Iterator[Measurement]:
+def measured(wanted: Path | None, tree: WorkTree, results: StoredResults) -> Iterator[Measurement]:
     """The measurement in a data file; see ``open_data`` and ``MeasuredData.measurement``."""
     with open_data(wanted, tree, results, eager=True) as data:
         yield data.measurement()
@@ -196,7 +196,7 @@ def measured(wanted: Path | None, tree: WorkTree, results: Results) -> Iterator[
 def open_data(
     wanted: Path | None,
     tree: WorkTree,
-    results: Results,
+    results: StoredResults,
     *,
     only_tracked: bool = False,
     eager: bool = False,
@@ -222,7 +222,7 @@ def open_data(
 def _opened(
     wanted: Path | None,
     tree: WorkTree,
-    results: Results,
+    results: StoredResults,
     pool: Pool,
     warnings: list[str],
     *,

@@ -258,7 +258,7 @@ def refuse(place: Path, folder: str, refusal: Refusal) -> None:
     _write_record(place, work)
 
 
-class Results:
+class StoredResults:
     """What coverage.py made of the files of the project in ``folder``, in the store at ``place``.
 
     Of each kind those of the newest run are stored. ``notes`` say for ``--verbose`` what could not

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from covsync.measure.html.assemble import html_pages
 from covsync.measure.html.split import without_time
 from covsync.measure.measure import Measurement, open_data
-from covsync.measure.store import Results
+from covsync.measure.store import StoredResults
 from covsync.model import Lines, Totals, WorkTree
 
 WORKERS = "covsync.measure.pool"
@@ -126,7 +126,7 @@ def pretended(versions: tuple[str, str] | None) -> AbstractContextManager[object
 
 def told(folder: Path, store: Path) -> tuple[Measurement, dict[str, bytes], str | None]:
     tree = WorkTree(folder, folder, frozenset(NAMES))
-    with open_data(None, tree, Results(store, ".")) as found:
+    with open_data(None, tree, StoredResults(store, ".")) as found:
         measurement = found.measurement(pages=True)
         return measurement, dict(html_pages(measurement)), found.fingerprint()
 

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from covsync.measure.json_report import Entry
-from covsync.measure.store import Results
+from covsync.measure.store import StoredResults
 
 FLOOR = "[tool.covsync]\nfail_under = 75\n"
 RECORDED = "covsync: coverage is 75%, its floor held\n"
@@ -112,11 +112,11 @@ def test_a_check_waits_for_who_writes(recorded: Checkout) -> None:
 def test_results_of_one_project_are_not_those_of_another(tmp_path: Path) -> None:
     """Where there are none yet, the processes that analyse are started early."""
     entry = Entry('{"num_statements": 1}', b"content")
-    Results(tmp_path, "backend").save("entry", [b"key"], {b"key": entry})
-    assert not Results(tmp_path, "backend").is_empty()
-    assert Results(tmp_path, "frontend").is_empty()
-    assert Results(tmp_path, "backend").load("entry", [b"key", b"other"]) == {b"key": entry}
-    assert Results(tmp_path, "frontend").load("entry", [b"key"]) == {}
+    StoredResults(tmp_path, "backend").save("entry", [b"key"], {b"key": entry})
+    assert not StoredResults(tmp_path, "backend").is_empty()
+    assert StoredResults(tmp_path, "frontend").is_empty()
+    assert StoredResults(tmp_path, "backend").load("entry", [b"key", b"other"]) == {b"key": entry}
+    assert StoredResults(tmp_path, "frontend").load("entry", [b"key"]) == {}
 
 
 def test_many_may_record_and_check_at_once(recorded: Checkout) -> None:
