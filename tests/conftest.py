@@ -9,6 +9,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -40,6 +41,19 @@ def _nothing_of_the_developers(tmp_path_factory: pytest.TempPathFactory) -> Iter
         patch.setenv("GIT_CONFIG_NOSYSTEM", "1")
         patch.setenv("PATH", f"{COMMANDS}{os.pathsep}{os.environ['PATH']}")
         yield
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leaves all but the first cases of a test that is marked so to the long walks."""
+    seen = Counter[str]()
+    for item in items:
+        mark = item.get_closest_marker("first")
+        if mark:
+            name = item.nodeid.partition("[")[0]
+            seen[name] += 1
+            if seen[name] > mark.args[0]:
+                item.add_marker("stress")
 
 
 @dataclass(frozen=True)

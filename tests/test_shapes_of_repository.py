@@ -280,6 +280,7 @@ def settings_of_the_git_that_runs_it(project: Checkout) -> Checkout:
     ],
     ids=lambda shape: shape.__name__,
 )
+@pytest.mark.first(3)
 def test_it_publishes_the_same_files_and_leaves_everything_as_it_was(
     shape: Callable[[Checkout], Checkout], project: Checkout
 ) -> None:

@@ -73,6 +73,7 @@ def test_what_the_tests_ran_on_passes(recorded: Checkout) -> None:
         SHAPES.replace("width < 0", "(width < 0)"),
     ],
 )
+@pytest.mark.first(2)
 def test_comments_white_space_and_moved_lines_ask_for_no_run(recorded: Checkout, text: str) -> None:
     edit(recorded, text)
     passes(recorded)
@@ -101,6 +102,7 @@ def test_a_moved_line_is_named_where_it_is_now(recorded: Checkout) -> None:
         (SHAPES[: SHAPES.index("\n\ndef outline")], 4),
     ],
 )
+@pytest.mark.first(2)
 def test_a_changed_statement_is_not_what_ran(recorded: Checkout, text: str, line: int) -> None:
     edit(recorded, text)
     is_stale(recorded, f"shapes.py:{line} {EDITED}")
@@ -142,6 +144,7 @@ def kind(value):
         ("        last = value\n", "", 12),
     ],
 )
+@pytest.mark.first(4)
 def test_every_kind_of_statement_counts(recorded: Checkout, old: str, new: str, line: int) -> None:
     edit(recorded, MATCHING)
     recorded.write({"test_shapes.py": "from shapes import kind\nkind(1), kind(2), kind('')\n"})
@@ -285,6 +288,7 @@ def test_newer_data_is_judged_where_the_record_is_of_another_text(recorded: Chec
 
 
 @pytest.mark.parametrize("damage", [b"", b"not a store", b"SQLite format 3\x00" + b"x" * 5000])
+@pytest.mark.first(1)
 def test_a_damaged_store_is_set_aside(recorded: Checkout, damage: bytes) -> None:
     (recorded.folder / ".git" / "covsync" / "store-4.sqlite").write_bytes(damage)
     passes(recorded, "75", " by file times")

@@ -111,6 +111,7 @@ SETTINGS = {
 
 
 @pytest.mark.parametrize("name", ENVIRONMENT)
+@pytest.mark.first(3)
 def test_no_variable_of_git_changes_the_verdict_on_changed_lines(
     changed: Checkout, name: str
 ) -> None:

@@ -48,6 +48,7 @@ def narrowed(checkout: Checkout, *program: str, env: dict[str, str] | None = Non
         (*PYTEST, "-p", "no:covsync"),
     ],
 )
+@pytest.mark.first(3)
 def test_a_run_of_all_tests_is_whole(checkout: Checkout, program: tuple[str, ...]) -> None:
     assert not narrowed(checkout, *program)
 
@@ -66,6 +67,7 @@ def test_a_run_of_all_tests_is_whole(checkout: Checkout, program: tuple[str, ...
         (*PYTEST, "-p", "no:covsync", "tests/unit"),
     ],
 )
+@pytest.mark.first(3)
 def test_a_run_of_a_part_of_the_tests_is_narrowed(
     checkout: Checkout, program: tuple[str, ...]
 ) -> None:

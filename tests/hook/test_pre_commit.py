@@ -99,6 +99,7 @@ def test_the_manifest_is_valid() -> None:
     assert hook["minimum_pre_commit_version"] == "3.2.0"
 
 
+@pytest.mark.stress
 def test_try_repo(project: Checkout, hook: Path) -> None:
     project.write({"test_shapes.py": BETTER_TEST})
     project.coverage("run", "test_shapes.py")

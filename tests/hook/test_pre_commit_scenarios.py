@@ -249,6 +249,7 @@ def test_a_sparse_checkout(project: Checkout) -> None:
 
 
 @pytest.mark.parametrize("name", ["a b.py", "it's.py", 'a"b.py', "new\nline.py", "é.py"])
+@pytest.mark.first(1)
 def test_odd_names(project: Checkout, name: str) -> None:
     source = "x = 1\nif x == 2:\n    x = 3\n"
     run_it = f"import runpy\nrunpy.run_path({name!r})\n"
@@ -346,6 +347,7 @@ OLDER = next((name for name in ("python3.10", "python3.11") if works(name)), Non
 
 @pytest.mark.skipif(sys.version_info < (3, 12), reason="its syntax needs Python 3.12")
 @pytest.mark.skipif(OLDER is None, reason="there is no older Python for the hook")
+@pytest.mark.stress
 def test_a_syntax_the_hooks_python_does_not_know(project: Checkout) -> None:
     """The project's Python recorded it; the hook's never parses it."""
     path = project.folder / ".pre-commit-config.yaml"

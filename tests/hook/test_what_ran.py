@@ -222,6 +222,7 @@ def test_kinds():
         ("    return value\n", "", 15),
     ],
 )
+@pytest.mark.first(3)
 def test_a_statement_that_is_removed_counts_even_where_the_file_no_longer_parses(
     project: Checkout, old: str, new: str, line: int
 ) -> None:

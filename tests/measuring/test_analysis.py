@@ -154,6 +154,7 @@ def store_of(checkout: Checkout) -> Path:
 
 
 @pytest.mark.parametrize("settings", SETTINGS.values(), ids=SETTINGS)
+@pytest.mark.first(2)
 def test_reports_put_together_are_coverage_pys(many: Checkout, settings: str) -> None:
     measure(many, settings)
     assert "at once" not in written(many)
@@ -178,6 +179,7 @@ def test_files_that_a_plugin_traced_are_analysed_each_time(many: Checkout) -> No
 
 
 @pytest.mark.parametrize("damage", ["gone", "cut", "other", "text", "folder"])
+@pytest.mark.first(1)
 def test_a_store_in_whatever_state_changes_no_answer(many: Checkout, damage: str) -> None:
     written(many)
     store = store_of(many)
@@ -211,6 +213,7 @@ def test_shortened_results_are_made_again(many: Checkout) -> None:
     assert "(0 of 36 files from the store" in written(many)
 
 
+@pytest.mark.stress
 def test_a_store_in_which_bytes_were_zeroed_changes_no_answer(many: Checkout) -> None:
     asked = ("check", "--format=json", "--fail-under-file=99")
     expected = many.covsync(*asked)

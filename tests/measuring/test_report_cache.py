@@ -114,6 +114,7 @@ def test_what_did_not_change_is_not_analysed_again(analysed: Checkout) -> None:
 
 
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+@pytest.mark.first(6)
 def test_whatever_changes_is_analysed(
     analysed: Checkout, change: Callable[[Checkout], object]
 ) -> None:

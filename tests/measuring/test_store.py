@@ -43,6 +43,7 @@ def answers(checkout: Checkout) -> None:
 
 
 @pytest.mark.parametrize("part", [0, 0.1, 0.3, 0.5, 0.7, 0.9, 0.99])
+@pytest.mark.first(2)
 def test_a_truncated_store_changes_no_answer(recorded: Checkout, part: float) -> None:
     whole = store_of(recorded).read_bytes()
     store_of(recorded).write_bytes(whole[: int(len(whole) * part)])

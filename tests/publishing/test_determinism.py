@@ -112,6 +112,7 @@ def expected(source: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[st
     ],
     ids=str,
 )
+@pytest.mark.first(2)
 def test_no_variable_has_a_say(
     source: Path, expected: tuple[str, str], tmp_path: Path, env: dict[str, str]
 ) -> None:
@@ -199,6 +200,7 @@ COVERED_MORE = "def tax(price, rate=20):\n    price = int(price)\n    return pri
     ],
     ids=["another total", "the same total", "a comment"],
 )
+@pytest.mark.first(1)
 def test_a_change_of_one_source_changes_its_page_and_what_tells_its_figures(
     tmp_path: Path, text: str, also: set[str]
 ) -> None:

@@ -69,6 +69,7 @@ def refused(checkout: Checkout, remote: Path, *statuses: int) -> list[Ended]:
         *("git_by_link/hooks/x.py", "{here}/.git/config", "sub/../.git/hooks/x.py", "/dev/stdin"),
     ],
 )
+@pytest.mark.first(3)
 def test_a_file_outside_is_neither_read_nor_published(
     project: Checkout, remote: Path, tmp_path: Path, name: str
 ) -> None:
@@ -273,6 +274,7 @@ def test_an_untracked_name_does_not_forge_a_line(project: Checkout, remote: Path
         "create trigger t after insert on file begin delete from file; end",
     ],
 )
+@pytest.mark.first(2)
 def test_a_database_with_odd_values_is_answered_or_refused(
     project: Checkout, remote: Path, statement: str
 ) -> None:

@@ -129,6 +129,7 @@ def test_a_stopped_job_stops_its_git_too(shapes: Checkout, remote: Path, tmp_pat
     assert "git push --porcelain" not in running or str(remote) not in running
 
 
+@pytest.mark.stress
 def test_a_job_that_is_stopped_at_any_moment_is_cleaned_up_after(
     killing: Killing, shapes: Checkout
 ) -> None:

@@ -69,6 +69,7 @@ def test_the_same_coverage_again_is_known_by_its_fingerprint(
         ("test_shapes.py", BETTER_TEST),
     ],
 )
+@pytest.mark.first(3)
 def test_whatever_bears_on_what_is_published_is_published(
     shapes: Checkout, remote: Path, path: str, text: str
 ) -> None:

@@ -56,6 +56,7 @@ def tables(checkout: Checkout) -> tuple[str, str]:
         "omit = ['z*']",
     ],
 )
+@pytest.mark.first(5)
 def test_the_table_is_coverage_pys(checkout: Checkout, report: str, *, branch: bool) -> None:
     measure(checkout, NAMES, report, branch=branch)
     ours, theirs = tables(checkout)

@@ -344,6 +344,7 @@ def test_pytest_notes_all_that_it_loads(checkout: Checkout, workers: tuple[str, 
         (["-p", "no:doctest", "-ra", "--tb", "short"], "", ""),
     ],
 )
+@pytest.mark.first(3)
 def test_what_narrows_a_pytest_session_is_noted(
     checkout: Checkout, arguments: list[str], option: str, files: str
 ) -> None:

@@ -407,6 +407,7 @@ CLOSED = "        pool.close()\n        pool.join()\n"
 
 @pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
 @pytest.mark.parametrize("end", ["", CLOSED], ids=["terminated", "closed"])
+@pytest.mark.first(2)
 def test_pools_give_the_same_figures_each_time(checkout: Checkout, method: str, end: str) -> None:
     """Terminated workers may be starting, working or saving. 20 runs of each, by an option."""
     checkout.write(
