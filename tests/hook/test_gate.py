@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -384,16 +385,21 @@ def test_at_a_terminal_a_line_says_what_stands_behind_the_verdict(recorded: Chec
 def at_a_terminal(checkout: Checkout, *command: str) -> list[str]:
     """What a command shows at a terminal, line by line and without colours."""
     ours, its = os.openpty()
-    with os.fdopen(ours, "rb", buffering=0) as shown, os.fdopen(its, "wb", buffering=0) as terminal:
-        subprocess.run(
-            command,
-            cwd=checkout.folder,
-            stdin=terminal,
-            stdout=terminal,
-            stderr=terminal,
-            check=False,
-        )
-        text = shown.read(100_000).decode()
+    chunks = []
+    with os.fdopen(ours, "rb", buffering=0) as shown:
+        with os.fdopen(its, "wb", buffering=0) as terminal:
+            subprocess.run(
+                command,
+                cwd=checkout.folder,
+                stdin=terminal,
+                stdout=terminal,
+                stderr=terminal,
+                check=False,
+            )
+        with contextlib.suppress(OSError):  # nobody has the terminal open any more
+            while chunk := shown.read(100_000):
+                chunks.append(chunk)
+    text = b"".join(chunks).decode()
     return re.sub(r"\x1b\[[0-9;]*m", "", text).splitlines()
 
 
