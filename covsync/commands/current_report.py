@@ -32,6 +32,7 @@ from covsync.model import (
     Scope,
     Totals,
 )
+from covsync.source_paths import is_python
 
 SCOPE_OF_COVERAGE = Scope._fields.index("tests")  # the runner's part follows
 
@@ -243,7 +244,7 @@ def _refuse_left_out(commit: Commit, compared: Compared, stored: Reader) -> None
         path
         for path in sorted(before)
         if path in commit.listing.files
-        and scope.is_python(path)
+        and is_python(path)
         and project.holds(path)
         and (path not in record.files or record.files[path].totals is None)
         and not scope.is_omitted(path, record.scope, tree)

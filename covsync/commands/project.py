@@ -15,7 +15,7 @@ from covsync.errors import CovsyncError, PublicationError
 from covsync.git import index
 from covsync.git.index import Listing, StagedFiles
 from covsync.git.repository import Repository, enter_repository
-from covsync.measure.store import StoredResults
+from covsync.measure.stored_results import StoredResults
 from covsync.model import WorkTree
 
 if TYPE_CHECKING:

@@ -26,7 +26,7 @@ from covsync.git.repository import check_branch
 from covsync.measure.data_file import Kind, recognise
 from covsync.measure.html.assemble import html_pages
 from covsync.measure.measure import MeasuredData, open_data
-from covsync.measure.store import StoredResults
+from covsync.measure.stored_results import StoredResults
 from covsync.model import Files, Links, Report, Source, shown_name
 from covsync.render.links import links_for
 from covsync.render.publication import Publication

@@ -15,7 +15,7 @@ from covsync.commands.timings import Timings
 from covsync.console import Console
 from covsync.errors import CovsyncError, NothingToJudgeError
 from covsync.git import index
-from covsync.measure import file_times, scope, settings, store
+from covsync.measure import file_times, settings, store
 from covsync.measure.data_file import digest
 from covsync.measure.measure import Measurement, measured
 from covsync.measure.session import notes
@@ -24,6 +24,7 @@ from covsync.measure.session.loaded_files import Loaded, loaded, test_patterns, 
 from covsync.measure.session.notes import Session
 from covsync.measure.store import StoreError
 from covsync.model import FileReport, LoadedFile, Record, Refusal, Scope, Totals
+from covsync.source_paths import is_python
 
 
 def record(
@@ -193,7 +194,7 @@ def _record(
 def _present(project: Project) -> list[str]:
     """The Python files that lie in the work tree, and those that a sparse checkout leaves out."""
     repository = project.repository
-    found = [path for path in repository.present() if scope.is_python(path)]
+    found = [path for path in repository.present() if is_python(path)]
     deleted = index.work_tree_differs(repository, repository.missing(found))
     return [path for path in found if path not in deleted]
 
@@ -211,7 +212,7 @@ def _covers(ran: Loaded, before: Mapping[str, object], reports: Mapping[str, Fil
     """Whether the notes have every Python file of which the data says that it ran."""
     noted = ran.digests.keys() | before.keys()
     return bool(ran.digests) and all(
-        path in noted or not scope.is_python(path) or file.totals.missing == file.totals.statements
+        path in noted or not is_python(path) or file.totals.missing == file.totals.statements
         for path, file in reports.items()
     )
 
@@ -230,7 +231,7 @@ def _scope(
     given = {name for session in sessions for name in session.source}
     folders = {name for name in given if name.startswith(os.sep)}
     if not given and any(
-        scope.is_python(path)
+        is_python(path)
         and path not in ran.digests
         and 0 < file.totals.statements == file.totals.missing
         for path, file in measurement.files().items()

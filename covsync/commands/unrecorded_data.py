@@ -11,6 +11,7 @@ from covsync.console import Console
 from covsync.git import index
 from covsync.measure import file_times, scope, settings
 from covsync.model import Difference, Evidence
+from covsync.source_paths import folders, is_python
 
 
 def evidence_of_data(
@@ -48,23 +49,21 @@ def is_checked_out(commit: Commit) -> bool:
     if any(commit.changes):
         return False
     paths = [
-        path
-        for path in commit.listing.files
-        if scope.is_python(path) or settings.may_be_set_in(path)
+        path for path in commit.listing.files if is_python(path) or settings.may_be_set_in(path)
     ]
     return not index.work_tree_differs(commit.project.repository, paths)
 
 
 def _watched(commit: Commit, measured: Collection[str], untracked: Collection[str]) -> set[str]:
     project = commit.project
-    present = {path for path in (*untracked, *commit.listing.files) if scope.is_python(path)}
+    present = {path for path in (*untracked, *commit.listing.files) if is_python(path)}
     tests = [path for path in present if project.holds(path) and scope.is_test(path, scope.TESTS)]
-    folders = {_folder(path) for path in (*measured, *tests)}
-    above = {each for folder in folders for each in (folder, *_parents(folder))}
+    own = {_folder(path) for path in (*measured, *tests)}
+    above = {"", *(each for path in (*measured, *tests) for each in folders(path))}
     return {
         path
         for path in present
-        if _folder(path) in folders or (_folder(path) in above and path.endswith("conftest.py"))
+        if _folder(path) in own or (_folder(path) in above and path.endswith("conftest.py"))
     } | set(measured)
 
 
@@ -83,10 +82,10 @@ def differences_by_times(
     ignored = index.ignored(repository, not_staged)
     found = [Difference(path, 0, "missing") for path in not_staged if path not in ignored]
     tracked = [path for path in watched if path in commit.objects]
-    folders = {_folder(path) for path in watched} - {_own_folder(repository.top, data_file)}
+    containing = {_folder(path) for path in watched} - {_own_folder(repository.top, data_file)}
     begun = file_times.begun(data_file)
     asked = [path for path in commit.listing.files if settings.is_of_settings_alone(path)]
-    newer = file_times.newer(sorted({*tracked, *folders, *asked}), begun, repository.top)
+    newer = file_times.newer(sorted({*tracked, *containing, *asked}), begun, repository.top)
     found += [Difference(path or ".", 0, "written") for path in newer]
     unstaged = state.differing.intersection([*tracked, *asked]).difference(newer)
     found += [Difference(path, 0, "unstaged") for path in unstaged]
@@ -118,9 +117,3 @@ def _own_folder(top: Path, data_file: Path) -> str:
 
 def _folder(path: str) -> str:
     return path.rpartition("/")[0]
-
-
-def _parents(folder: str) -> Iterable[str]:
-    while folder:
-        folder = _folder(folder)
-        yield folder

@@ -17,7 +17,7 @@ from covsync.measure.json_report import (
 )
 from covsync.measure.path_mapping import paths_in, shown_path
 from covsync.measure.pool import FILES_EACH, Pool, PoolError, are_many
-from covsync.measure.store import StoredResults
+from covsync.measure.stored_results import StoredResults
 from covsync.model import WorkTree
 
 if TYPE_CHECKING:

@@ -36,7 +36,7 @@ from covsync.measure.json_report import (
 )
 from covsync.measure.path_mapping import paths_in, shown_path
 from covsync.measure.pool import Pool, PoolError, are_many
-from covsync.measure.store import StoredResults
+from covsync.measure.stored_results import StoredResults
 from covsync.model import CoverageJson, FileReport, Report, ReportStyle, Scope, WorkTree
 from covsync.temporary import temporary_folder
 

@@ -14,7 +14,6 @@ from fnmatch import fnmatchcase
 from covsync.measure.file_patterns import matches_any
 from covsync.model import Scope, WorkTree
 from covsync.source_paths import folders
-from covsync.source_paths import is_python as is_python  # noqa: PLC0414 - its callers follow
 
 # The names that pytest's, unittest's and Django's runners collect unless they are set up otherwise.
 TESTS = ("test*.py", "*_test.py", "tests.py")

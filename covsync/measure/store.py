@@ -28,7 +28,7 @@ from typing import Any, NamedTuple
 from covsync.errors import CovsyncError
 from covsync.measure.inputs import FileState, Inputs
 from covsync.measure.json_report import Entry, lines_of
-from covsync.measure.sqlite_file import is_locked, reading, write
+from covsync.measure.sqlite_file import reading, write
 from covsync.model import Lines, LoadedFile, Record, Refusal, ReportStyle, Scope, Totals
 
 NAME = "store-4.sqlite"
@@ -258,98 +258,68 @@ def refuse(place: Path, folder: str, refusal: Refusal) -> None:
     _write_record(place, work)
 
 
-class StoredResults:
-    """What coverage.py made of the files of the project in ``folder``, in the store at ``place``.
+def save_results(
+    place: Path, folder: str, kind: str, used: Collection[bytes], new: Mapping[bytes, Entry]
+) -> None:
+    """Stores ``new`` results by key, and drops those of the ``kind`` whose key was not ``used``.
 
-    Of each kind those of the newest run are stored. ``notes`` say for ``--verbose`` what could not
-    be read or written. Without a ``place`` nothing is stored.
+    Raises ``OSError`` and ``sqlite3.Error``.
     """
 
-    def __init__(self, place: Path | None, folder: str) -> None:
-        self.place = place
-        self.folder = folder
-        self.notes: list[str] = []
+    def work(database: sqlite3.Connection) -> None:
+        present = database.execute(
+            "select key from analysed where folder = ? and kind = ?", [folder, kind]
+        )
+        gone = {bytes(key) for (key,) in present}.difference(used, new)
+        database.executemany(
+            "delete from analysed where folder = ? and kind = ? and key = ?",
+            [(folder, kind, key) for key in gone],
+        )
+        database.executemany(
+            "insert or replace into analysed values (?, ?, ?, ?, ?)",
+            [
+                (folder, kind, key, each.summary, _insert_content(database, each.content))
+                for key, each in new.items()
+            ],
+        )
+        _drop_unused_content(database)
 
-    def is_empty(self) -> bool:
-        """Whether the store has no results for the project yet."""
-        if self.place is None:
-            return True
-        try:
-            with reading(self.place / NAME) as database:
-                query = "select 1 from analysed where folder = ? limit 1"
-                return database.execute(query, [self.folder]).fetchone() is None
-        except sqlite3.Error:
-            return True
+    _write(place, work)
 
-    def load(self, kind: str, keys: Iterable[bytes]) -> dict[bytes, Entry]:
-        """The results there are for some of the ``keys``, less what is damaged."""
-        if self.place is None:
-            return {}
-        try:
-            with opened(self.place, self.folder) as stored:
-                return stored.entries(kind, keys)
-        except StoreError as error:
-            self._give_up(f"cannot read {self.place / NAME}: {error}", str(error))
-        return {}
 
-    def save(self, kind: str, used: Collection[bytes], new: Mapping[bytes, Entry]) -> None:
-        """Stores the ``new`` results by key, and drops those whose key was not ``used`` either."""
+def save_report(
+    place: Path, folder: str, report: StoredReport, entries: Mapping[str, bytes]
+) -> None:
+    """Stores a report as the newest on data that is not recorded. Raises as ``save_results``.
 
-        def work(database: sqlite3.Connection) -> None:
-            present = database.execute(
-                "select key from analysed where folder = ? and kind = ?", [self.folder, kind]
-            )
-            gone = {bytes(key) for (key,) in present}.difference(used, new)
-            database.executemany(
-                "delete from analysed where folder = ? and kind = ? and key = ?",
-                [(self.folder, kind, key) for key in gone],
-            )
-            database.executemany(
-                "insert or replace into analysed values (?, ?, ?, ?, ?)",
-                [
-                    (self.folder, kind, key, each.summary, _insert_content(database, each.content))
-                    for key, each in new.items()
-                ],
-            )
-            _drop_unused_content(database)
+    Its ``inputs`` have the sources by the same paths as its ``files`` and ``entries``.
+    """
+    inputs = report.inputs
+    facts = {
+        "data_file": report.data_file,
+        "inputs": inputs[: Inputs._fields.index("sources")],
+        "has_branches": report.has_branches,
+        "style": report.style,
+        "fail_under": None if report.fail_under is None else str(report.fail_under),
+    }
 
-        self._write(work)
+    def work(database: sqlite3.Connection) -> None:
+        _delete_measurements(database, folder, REPORT)
+        number = _insert_measurement(database, folder, REPORT, facts)
+        _insert_files(database, number, report.files, entries, inputs.sources)
+        _drop_oldest(database, folder)
 
-    def save_report(self, report: StoredReport, entries: Mapping[str, bytes]) -> None:
-        """Stores a report as the newest on data that is not recorded.
+    _write(place, work)
 
-        Its ``inputs`` have the sources by the same paths as its ``files``.
-        """
-        inputs = report.inputs
-        facts = {
-            "data_file": report.data_file,
-            "inputs": inputs[: Inputs._fields.index("sources")],
-            "has_branches": report.has_branches,
-            "style": report.style,
-            "fail_under": None if report.fail_under is None else str(report.fail_under),
-        }
 
-        def work(database: sqlite3.Connection) -> None:
-            _delete_measurements(database, self.folder, REPORT)
-            number = _insert_measurement(database, self.folder, REPORT, facts)
-            _insert_files(database, number, report.files, entries, inputs.sources)
-            _drop_oldest(database, self.folder)
-
-        self._write(work)
-
-    def _write(self, work: Callable[[sqlite3.Connection], None]) -> None:
-        if self.place is None:
-            return
-        try:
-            _write(self.place, work)
-        except (OSError, sqlite3.Error) as error:
-            self._give_up(f"cannot write {self.place / NAME}: {error}", str(error))
-
-    def _give_up(self, note: str, reason: str) -> None:
-        """Does without the store; where another process has locked it, for the rest of this run."""
-        self.notes.append(note)
-        if is_locked(reason):
-            self.place = None
+def has_results(place: Path, folder: str) -> bool:
+    """Whether the store has results for the project in ``folder``."""
+    try:
+        with reading(place / NAME) as database:
+            query = "select 1 from analysed where folder = ? limit 1"
+            return database.execute(query, [folder]).fetchone() is not None
+    except sqlite3.Error:
+        return False
 
 
 def newer_of_other_versions(place: Path) -> list[str]:

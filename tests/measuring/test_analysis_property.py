@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from covsync.measure.html.assemble import html_pages
 from covsync.measure.html.split import without_time
 from covsync.measure.measure import Measurement, open_data
-from covsync.measure.store import StoredResults
+from covsync.measure.stored_results import StoredResults
 from covsync.model import Lines, Totals, WorkTree
 
 WORKERS = "covsync.measure.pool"

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from covsync.measure.json_report import Entry
-from covsync.measure.store import StoredResults
+from covsync.measure.stored_results import StoredResults
 
 FLOOR = "[tool.covsync]\nfail_under = 75\n"
 RECORDED = "covsync: coverage is 75%, its floor held\n"
