@@ -14,7 +14,7 @@ from covsync.errors import CovsyncError
 
 PYPROJECT = "pyproject.toml"
 YAML = ".covsync.yaml"
-PROJECT_FILES = (PYPROJECT, YAML, ".coveragerc", "setup.cfg", "tox.ini")
+PROJECT_FILES = (PYPROJECT, YAML, ".coveragerc", ".coveragerc.toml", "setup.cfg", "tox.ini")
 
 NO_DATA = ("fail", "warn")
 STALE = ("fail", "warn", "ignore")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
@@ -65,20 +64,24 @@ def current_report(console: Console, timings: Timings, commit: Commit) -> Curren
             if found is not None:
                 console.detail(f"judged by the record in {place / store.NAME}")
                 return found
+            _note_other_versions(console, place, stored.newest_recording())
             found = _of_stored_report(console, commit, stored)
             if found is not None:
                 timings.lap("stored report")
                 return found
     except StoreError as error:
         console.detail(f"{place / store.NAME} cannot be read, so it is set aside: {error}")
-    for other in store.newer_of_other_versions(place):
+    found = _of_analysis(console, commit)
+    timings.lap("analysis")
+    return found
+
+
+def _note_other_versions(console: Console, place: Path, since: int) -> None:
+    for other in store.written_by_other_versions(place, since):
         console.note(
             f"{other} holds a newer record, of a covsync of another version: this one reads "
             f"{store.NAME}. Let the hook's `rev` and the project's environment be the same covsync."
         )
-    found = _of_analysis(console, commit)
-    timings.lap("analysis")
-    return found
 
 
 class Compared(NamedTuple):
@@ -278,7 +281,7 @@ def _of_stored_report(console: Console, commit: Commit, stored: Reader) -> Curre
     data_file = Path(found.inputs.data_file)
     console.detail(f"coverage data: {data_file}, as analysed before")
     reported = {path: file for path, file in found.files.items() if file.totals is not None}
-    evidence = evidence_of_data(console, commit, reported, data_file)
+    evidence = evidence_of_data(console, commit, found.files, data_file)
     _load_lines(commit, stored, reported)
     names = project.names(reported)
     files = {
@@ -296,7 +299,8 @@ def _is_current(found: StoredReport, project: Project) -> bool:
     """
     folders = {os.path.dirname(path) for path in found.inputs.sources}  # noqa: PTH120 - thousands
     return (
-        found.data_file == _named(project.config.data_file)
+        found.folder == os.fspath(project.folder)  # it may be a copy of another checkout's store
+        and found.data_file == _named(project.config.data_file)
         and found.inputs.are_current(project.folder)
         and all(os.path.realpath(each) == each for each in folders)
     )
@@ -324,6 +328,7 @@ def _of_analysis(console: Console, commit: Commit) -> CurrentReport:
         if data.is_repeatable(report):
             sources = {paths[name]: state for name, state in data.inputs.sources.items()}
             stored = StoredReport(
+                folder=os.fspath(project.folder),
                 data_file=_named(config.data_file),
                 inputs=data.inputs._replace(sources=sources),
                 has_branches=report.has_branches,
@@ -362,10 +367,18 @@ def _report(
 
 
 def recorded_paths(project: Project) -> frozenset[str]:
-    """The paths of what the newest recorded run of the tests loaded or measured."""
-    with (
-        contextlib.suppress(StoreError),
-        store.opened(project.repository.own_folder, project.coverage_path) as stored,
-    ):
-        return next((frozenset(each.files) for each in stored.records()), frozenset())
-    return frozenset()
+    """The paths of what runs of the tests loaded or measured, or else of what the data names.
+
+    Raises ``StoreError``.
+    """
+    with store.opened(project.repository.own_folder, project.coverage_path) as stored:
+        found = stored.paths()
+    if found:
+        return found
+    from covsync.measure.data_tables import measured_names
+    from covsync.measure.path_mapping import paths_in
+
+    tree = project.tree_of(frozenset())
+    paths, top = paths_in(tree), os.path.join(tree.top, "")
+    data_file = project.config.data_file or Path(os.environ.get("COVERAGE_FILE") or ".coverage")
+    return frozenset(paths.by_name(name).removeprefix(top) for name in measured_names(data_file))

@@ -17,7 +17,7 @@ from covsync.errors import CovsyncError, NothingToJudgeError
 from covsync.git import index
 from covsync.measure import file_times, settings, store
 from covsync.measure.data_file import digest
-from covsync.measure.measure import Measurement, measured
+from covsync.measure.measure import MeasuredData, Measurement, measured
 from covsync.measure.session import notes
 from covsync.measure.session.copies import installed_copies, refuse_other_copies
 from covsync.measure.session.loaded_files import Loaded, loaded, test_patterns, why_narrowed
@@ -96,7 +96,8 @@ def record_project(
         try:
             taken = _record(project, measurement, command, sessions, began)
         except NothingToJudgeError as error:
-            refusal = Refusal(digest(measurement.data.data_file), error.message, error.fix)
+            data_digest = measurement.data.inputs.data.digest
+            refusal = Refusal(data_digest, error.message, error.fix)
             store.refuse(place, project.coverage_path, refusal)
             raise
         store.save_record(place, project.coverage_path, taken, measurement.entries())
@@ -148,6 +149,10 @@ def _record(
         _refuse_newer(project, measurement.data.data_file, paths, began)
     else:
         _refuse_edited_settings(project, sessions)
+        _refuse_edited_templates(
+            project, [path for path in reports if path not in ran.digests], sessions
+        )
+    _refuse_changed_meanwhile(project, measurement.data)
     asked = settings.settings_in(settings.disk_reader(project.folder), project.depth)
     if base:
         _refuse_changed(project, base, names, present, asked.bearing)
@@ -166,7 +171,7 @@ def _record(
     return Record(
         data_file=os.fspath(measurement.data.data_file.absolute()),
         named=_is_elsewhere(project.config.data_file),
-        data_digest=digest(measurement.data.data_file),
+        data_digest=measurement.data.inputs.data.digest,
         recorded_at=int(time.time()),
         by_times=by_times or bool(base and base.by_times),
         failed=any(each.exit_status for each in sessions) or bool(base and base.failed),
@@ -285,6 +290,28 @@ def _refuse_edited_settings(project: Project, sessions: Iterable[Session]) -> No
     names = [name for name in settings.names(project.depth) if (project.folder / name).is_file()]
     for name in file_times.newer(names, began, project.folder):
         raise NothingToJudgeError(f"{name} was edited while the tests ran", AGAIN)
+
+
+def _refuse_edited_templates(
+    project: Project, paths: Iterable[str], sessions: Iterable[Session]
+) -> None:
+    """Of what a plugin measured nothing was noted, so its time is the evidence."""
+    began = min(session.began for session in sessions)
+    templates = sorted(path for path in paths if not is_python(path))
+    for path in file_times.newer(templates, began, project.repository.top):
+        raise NothingToJudgeError(f"{project.shown(path)} was edited while the tests ran", AGAIN)
+
+
+def _refuse_changed_meanwhile(project: Project, data: MeasuredData) -> None:
+    """What coverage.py analysed must be what is recorded."""
+    inputs = data.inputs
+    if not inputs.data.is_current(inputs.data_file, may_be_link=True):
+        raise NothingToJudgeError("the coverage data changed while it was recorded", AGAIN)
+    for name, path in data.paths().items():
+        if name in inputs.sources and not inputs.is_source_current(name):
+            raise NothingToJudgeError(
+                f"{project.shown(path)} was edited while the coverage was recorded", AGAIN
+            )
 
 
 def _appended_to(project: Project, sessions: Iterable[Session]) -> Record | None:

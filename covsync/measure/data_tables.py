@@ -45,6 +45,15 @@ def digests(data_file: str) -> dict[str, bytes]:
     }
 
 
+def measured_names(data_file: Path) -> list[str]:
+    """The files that were measured; none where the tables are other ones, or there is no file."""
+    try:
+        with reading(data_file) as database:
+            return [name for (name,) in database.execute("select path from file")]
+    except sqlite3.Error:
+        return []
+
+
 def count_files(data_file: Path) -> int:
     """How many files were measured; 0 where the tables are other ones."""
     try:

@@ -47,8 +47,8 @@ class FileState(NamedTuple):
         """In bytes."""
         return self.stat[2]
 
-    def is_current(self, path: str) -> bool:
-        """Whether the file at ``path`` holds the same.
+    def is_current(self, path: str, *, may_be_link: bool = False) -> bool:
+        """Whether the file at ``path`` holds the same, and has not become a link unless it may.
 
         As in git, its times and size show that; it is read where it changed so shortly before it
         was read that a later change might not show.
@@ -57,7 +57,8 @@ class FileState(NamedTuple):
             now = _stat(path)
             if now == self.stat and max(now[:2]) < self.read_at - SAME_TIME_NS:
                 return True
-            return not os.path.islink(path) and state_of(path).digest == self.digest  # noqa: PTH114
+            may_be_read = may_be_link or not os.path.islink(path)  # noqa: PTH114
+            return may_be_read and state_of(path).digest == self.digest
         except (OSError, ValueError):
             return False
 
@@ -93,7 +94,7 @@ class Inputs(NamedTuple):
     def is_data_current(self, folder: Path) -> bool:
         """Whether the data and coverage.py's configuration files are what they were."""
         is_configured_alike = self.settings == settings.digest_of_files(folder)
-        return is_configured_alike and self.data.is_current(self.data_file)
+        return is_configured_alike and self.data.is_current(self.data_file, may_be_link=True)
 
     def is_source_current(self, path: str) -> bool:
         """Whether a measured file holds what it held."""

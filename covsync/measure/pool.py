@@ -113,7 +113,7 @@ def _received(process: subprocess.Popen[bytes]) -> Results:
     assert process.stdout is not None  # noqa: S101 - it is a pipe
     try:
         answer = pickle.load(process.stdout)  # noqa: S301 - our own process wrote it
-    except (EOFError, pickle.UnpicklingError) as error:
+    except Exception as error:  # whatever a broken pickle raises
         raise PoolError from error
     if answer is None:
         raise PoolError

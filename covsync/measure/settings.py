@@ -198,10 +198,15 @@ def versions() -> str:
 
     Found without loading coverage.py. Its plugins are left out.
     """
+    origin = _origin()
     try:
-        version = (Path(_origin()).parent / "version.py").read_text(encoding="utf-8")
-    except OSError:
+        version = (Path(origin).parent / "version.py").read_text(encoding="utf-8") if origin else ""
+    except (OSError, ValueError):
         version = ""
+    if not version:  # an unusual installation
+        import importlib.metadata
+
+        version = importlib.metadata.version("coverage")
     python = (*sys.version_info, sys.implementation.name, sys.flags.optimize)
     return repr((__version__, version, python))
 

@@ -40,7 +40,7 @@ def write(file: Path, work: Callable[[sqlite3.Connection], None]) -> None:
     except sqlite3.DatabaseError as error:
         if any(word in str(error) for word in LASTING):
             raise
-        file.unlink()
+        file.unlink(missing_ok=True)
         _transact(file, work)
 
 

@@ -28,7 +28,7 @@ from typing import Any, NamedTuple
 from covsync.errors import CovsyncError
 from covsync.measure.inputs import FileState, Inputs
 from covsync.measure.json_report import Entry, lines_of
-from covsync.measure.sqlite_file import reading, write
+from covsync.measure.sqlite_file import is_locked, reading, write
 from covsync.model import Lines, LoadedFile, Record, Refusal, ReportStyle, Scope, Totals
 
 NAME = "store-4.sqlite"
@@ -39,7 +39,8 @@ STORED_RECORDS = 8
 AT_ONCE = 500
 SCHEMA = (
     """create table if not exists measurement (
-    id integer primary key, folder text not null, kind text not null, facts text not null
+    id integer primary key autoincrement, folder text not null, kind text not null,
+    facts text not null
     )""",
     """create table if not exists file (
     measurement integer not null, path text not null, name text not null, state text,
@@ -49,7 +50,7 @@ SCHEMA = (
     ) without rowid""",
     """create table if not exists analysed (
     folder text not null, kind text not null, key blob not null, summary text not null,
-    digest blob not null, primary key (folder, kind, key)
+    digest blob not null, checksum integer not null, primary key (folder, kind, key)
     ) without rowid""",
     "create table if not exists content (digest blob primary key, content blob not null)",
 )
@@ -62,10 +63,12 @@ class StoreError(Exception):
 class StoredReport(NamedTuple):
     """The newest report that coverage.py made of data that was not recorded.
 
-    ``data_file`` is how the data file was named, ``None`` for coverage.py's own choice. The
-    ``files`` are by path from the repository's top level; one without totals is not reported.
+    ``folder`` is the project's, as an absolute path. ``data_file`` is how the data file was named,
+    ``None`` for coverage.py's own choice. The ``files`` are by path from the repository's top
+    level; one without totals is not reported.
     """
 
+    folder: str
     data_file: str | None
     inputs: Inputs
     has_branches: bool
@@ -105,7 +108,27 @@ class Reader:
         """The records, those of all tests before those of a part, the newest first."""
         for kind in (RECORD, NARROWED):
             for number, facts in self._measurements(kind):
-                yield _record(facts, self._files(number, has_branches=facts["has_branches"]))
+                with _errors_of_reading():
+                    files = self._files(number, has_branches=facts["has_branches"])
+                yield _record(facts, files)
+
+    def newest_recording(self) -> int:
+        """When the newest record was made (Unix time in seconds), 0 where there is none."""
+        newest = 0
+        for kind in (RECORD, NARROWED):
+            for _, facts in self._measurements(kind):
+                with _errors_of_reading():
+                    newest = max(newest, int(facts["recorded_at"]))
+                break
+        return newest
+
+    def paths(self) -> frozenset[str]:
+        """The paths of all files that are stored with a record or a report."""
+        rows = self._execute(
+            "select distinct path from file join measurement on measurement = id where folder = ?",
+            [self._folder],
+        )
+        return frozenset(path for (path,) in rows)
 
     def refusal(self) -> Refusal | None:
         """Why newer data was refused, ``None`` where the newest was recorded."""
@@ -126,6 +149,7 @@ class Reader:
                 data_file, data, settings, versions, environment = facts["inputs"]
                 inputs = Inputs(data_file, _state(data), settings, versions, environment, sources)
                 return StoredReport(
+                    folder=facts["folder"],
                     data_file=facts["data_file"],
                     inputs=inputs,
                     has_branches=facts["has_branches"],
@@ -144,7 +168,8 @@ class Reader:
                 f"select digest, content from content where digest in ({marks})",  # noqa: S608
                 some,
             )
-            self._loaded.update((bytes(key), _checked(key, content)) for key, content in rows)
+            with _errors_of_reading():
+                self._loaded.update((bytes(key), _checked(key, content)) for key, content in rows)
         if not self._loaded.keys() >= {*wanted}:
             raise StoreError("a stored text is missing")
 
@@ -153,7 +178,8 @@ class Reader:
         if digest in self._loaded:
             return self._loaded[digest]
         rows = self._execute("select content from content where digest = ?", [digest])
-        return _checked(digest, rows[0][0] if rows else b"")
+        with _errors_of_reading():
+            return _checked(digest, rows[0][0] if rows else b"")
 
     def entries(self, kind: str, keys: Iterable[bytes]) -> dict[bytes, Entry]:
         """What coverage.py made of files, of a ``kind``, by some of the ``keys``."""
@@ -161,16 +187,18 @@ class Reader:
         for some in _portions(list(dict.fromkeys(keys))):
             marks = ", ".join("?" * len(some))
             rows = self._execute(
-                "select key, summary, digest, content "  # noqa: S608 - question marks
+                "select key, summary, digest, checksum, content "  # noqa: S608 - question marks
                 "from analysed join content using (digest) "
                 f"where folder = ? and kind = ? and key in ({marks})",
                 [self._folder, kind, *some],
             )
-            found.update(
-                (bytes(key), Entry(str(summary), bytes(content)))
-                for key, summary, digest, content in rows
-                if hashlib.sha256(content).digest() == digest
-            )
+            with _errors_of_reading():
+                found.update(
+                    (bytes(key), Entry(summary, bytes(content)))
+                    for key, summary, digest, checksum, content in rows
+                    if hashlib.sha256(content).digest() == digest
+                    and _checksum(summary, digest) == checksum
+                )
         return found
 
     def _measurements(self, kind: str) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -216,7 +244,9 @@ def opened(place: Path, folder: str) -> Iterator[Reader]:
     What is read in this context is of one moment. Others wait with writing until it ends. Raises
     ``StoreError``.
     """
-    if not (place / NAME).is_file():
+    with _errors_of_reading():
+        is_there = (place / NAME).is_file()
+    if not is_there:
         yield Reader(None, folder)
         return
     with contextlib.ExitStack() as stack:
@@ -276,10 +306,11 @@ def save_results(
             [(folder, kind, key) for key in gone],
         )
         database.executemany(
-            "insert or replace into analysed values (?, ?, ?, ?, ?)",
+            "insert or replace into analysed values (?, ?, ?, ?, ?, ?)",
             [
-                (folder, kind, key, each.summary, _insert_content(database, each.content))
+                (folder, kind, key, each.summary, digest, _checksum(each.summary, digest))
                 for key, each in new.items()
+                for digest in [_insert_content(database, each.content)]
             ],
         )
         _drop_unused_content(database)
@@ -296,6 +327,7 @@ def save_report(
     """
     inputs = report.inputs
     facts = {
+        "folder": report.folder,
         "data_file": report.data_file,
         "inputs": inputs[: Inputs._fields.index("sources")],
         "has_branches": report.has_branches,
@@ -322,24 +354,23 @@ def has_results(place: Path, folder: str) -> bool:
         return False
 
 
-def newer_of_other_versions(place: Path) -> list[str]:
-    """The names of stores that another version of covsync wrote after this one wrote its own."""
+def written_by_other_versions(place: Path, since: int) -> list[str]:
+    """The names of stores that another version of covsync wrote since a Unix time in seconds."""
     written = {}
     for path in place.glob(NAMES):
         with contextlib.suppress(OSError):
-            written[path.name] = path.stat().st_mtime_ns
-    ours = written.pop(NAME, 0)
-    return sorted(name for name, at in written.items() if at > ours)
+            written[path.name] = path.stat().st_mtime
+    return sorted(name for name, at in written.items() if name != NAME and at > since)
 
 
 def _write_record(place: Path, work: Callable[[sqlite3.Connection], None]) -> None:
     try:
         _write(place, work)
     except (OSError, sqlite3.Error) as error:
-        raise CovsyncError(
-            f"cannot record in {place / NAME}: {error}",
-            "Look at the folder's rights and free space; deleting it does no harm.",
-        ) from error
+        fix = "Look at the folder's rights and free space; deleting it does no harm."
+        if is_locked(str(error)):
+            fix = "Another process is writing it: try again when that is done."
+        raise CovsyncError(f"cannot record in {place / NAME}: {error}", fix) from error
 
 
 def _write(place: Path, work: Callable[[sqlite3.Connection], None]) -> None:
@@ -419,6 +450,10 @@ def _portions(keys: list[bytes]) -> Iterator[list[bytes]]:
         yield keys[start : start + AT_ONCE]
 
 
+def _checksum(summary: str, digest: bytes) -> int:
+    return zlib.crc32(summary.encode() + digest)
+
+
 def _checked(digest: bytes, content: bytes) -> bytes:
     if hashlib.sha256(content).digest() != digest:
         raise StoreError("a stored text is damaged")
@@ -430,10 +465,11 @@ def _errors_of_reading() -> Iterator[None]:
     try:
         yield
     except (
-        *(sqlite3.Error, zlib.error, ValueError, TypeError, KeyError, IndexError),
+        *(OSError, sqlite3.Error, zlib.error, ValueError, TypeError, KeyError, IndexError),
         CovsyncError,
     ) as error:
-        reason = str(error) if isinstance(error, sqlite3.Error) else "it is not as covsync wrote it"
+        is_said = isinstance(error, (OSError, sqlite3.Error))
+        reason = str(error) if is_said else "it is not as covsync wrote it"
         raise StoreError(reason) from error
 
 

@@ -17,6 +17,7 @@ from covsync.model import FileReport, Report, Totals, shown_name
 PUNCTUATION = str.maketrans(
     {char: f"\\{char}" for char in string.punctuation if char not in ".,/-"}
 )
+TOTAL = "**TOTAL**"
 COUNT_WIDTH, MISSING_WIDTH = 9, 10
 
 
@@ -27,17 +28,16 @@ def markdown_table(report: Report) -> str:
     shown = [each for each in report.files if not _is_skipped(each, report)]
     rows = [_row(each, report) for each in _in_order(shown, report)]
     total = [
-        f"**{text}**"
-        for text in ["TOTAL", *_counts(report.totals, report), f"{report.shown_total()}%"]
+        f" **{text}**" for text in [*_counts(report.totals, report), f"{report.shown_total()}%"]
     ]
-    name_width = max(len(row[0]) for row in [total, *rows]) + 1
-    cover_width = max(len(total[-1]) + 1, len(" Cover "))
+    name_width = max(len(name) for name in (TOTAL, *(row[0] for row in rows))) + 1
+    cover_width = max(len(total[-1]), len(" Cover "))
     widths = [name_width, *[COUNT_WIDTH] * (len(header) - 3), cover_width, MISSING_WIDTH]
 
     head = _cells(header, widths)
     lines = ["".join(head), _rule([len(cell) for cell in head])]
     lines += ["".join(_cells(row, widths)) for row in rows]
-    lines.append("".join(_cells([*total, ""], widths)))
+    lines.append("".join(_cells([TOTAL, *total, ""], widths)))
     lines += _end_lines(report)
     return "".join(f"{line}\n" for line in lines)
 

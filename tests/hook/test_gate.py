@@ -227,6 +227,24 @@ def test_a_text_edited_just_before_it_is_hashed_is_not_recorded(
     assert (ended.status, "shapes.py was " in ended.err) == (3, True), ended
 
 
+def test_what_any_recorded_run_loaded_can_be_seen(recorded: Checkout) -> None:
+    """By whichever record, as the newest run did not load the doctests; and by a damaged store."""
+    unseen = "covsync: no test can see what this commit changes, so it was not judged\n"
+    recorded.write({"notes.md": ">>> import shapes\n", "other.md": "Other notes.\n"})
+    recorded.commit()
+    doctests = ("-m", "pytest", "-q", "-p", "no:cacheprovider", "--doctest-glob=notes.md")
+    assert recorded.covsync("run", *doctests, "test_shapes.py", "notes.md").status == 0
+    assert recorded.covsync("run", "test_shapes.py").status == 0
+    recorded.write({"other.md": "More of them.\n"})
+    recorded.stage()
+    assert recorded.covsync("check").out == unseen
+    recorded.write({"notes.md": ">>> import shapes as other\n"})
+    recorded.stage()
+    assert recorded.covsync("check").out != unseen
+    (recorded.folder / ".git" / "covsync" / "store-4.sqlite").write_bytes(b"not a store")
+    assert recorded.covsync("check").out != unseen
+
+
 def test_a_new_file_in_scope_was_never_measured(recorded: Checkout) -> None:
     settings = '[tool.coverage.run]\nbranch = true\nsource = ["."]\nomit = ["test_*"]\n'
     recorded.write({"pyproject.toml": settings + "[tool.covsync]\nfail_under = 75\n"})

@@ -63,6 +63,14 @@ def test_the_table_is_coverage_pys(checkout: Checkout, report: str, *, branch: b
     assert ours == theirs
 
 
+def test_the_table_of_more_than_ten_thousand_statements(checkout: Checkout) -> None:
+    checkout.write({"many.py": "x = 1\n" * 12345, ".gitignore": ".coverage\n"})
+    checkout.commit()
+    checkout.coverage("run", "many.py")
+    ours, theirs = tables(checkout)
+    assert ours == theirs
+
+
 def test_odd_names_are_escaped_as_coverage_py_does(checkout: Checkout) -> None:
     measure(checkout, ODD_NAMES, "", branch=True)
     ours, theirs = tables(checkout)

@@ -283,6 +283,18 @@ def test_pytest_says_why_it_could_not_record(checkout: Checkout) -> None:
     assert "Traceback" not in done.err
 
 
+def test_a_run_of_which_something_could_not_be_noted_is_refused(checkout: Checkout) -> None:
+    leaves = "import os, shutil\nos.mkdir('gone')\nos.chdir('gone')\nos.rmdir('../gone')\n"
+    checkout.write({**XDIST, "test_leaves.py": f"def test_leaves():\n    exec({leaves!r})\n"})
+    checkout.commit()
+    done = run(
+        ["pytest", "-q", "-p", "no:cacheprovider", "--cov=.", "-p", "no:xdist"], checkout.folder
+    )
+    assert "what the tests ran on could not be noted: FileNotFoundError" in done.err, done
+    ended = checkout.covsync("check", "--fail-under=1")
+    assert (ended.status, "could not be noted" in ended.err) == (3, True)
+
+
 def test_a_recording_that_takes_long_says_what_it_does(checkout: Checkout, tmp_path: Path) -> None:
     checkout.write(XDIST)
     checkout.commit()

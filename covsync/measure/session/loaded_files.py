@@ -52,6 +52,10 @@ def loaded(sessions: Iterable[Session], tree: WorkTree) -> Loaded:
 
 
 def _refuse_unended(session: Session) -> None:
+    if session.incomplete:
+        raise NothingToJudgeError(
+            f"what the tests ran on could not be noted: {session.incomplete}", RUN_AGAIN
+        )
     if session.ended is None:
         raise NothingToJudgeError("a run of the tests did not end by itself", RUN_AGAIN)
     if session.runner == "pytest" and session.exit_status in UNFINISHED:

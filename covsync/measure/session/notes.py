@@ -10,6 +10,7 @@ plugin and ``covsync run``), each an object:
                                                              or its command line was given it
     {"config_files": [...]}                                  coverage.py's and pytest's
     {"doctest": true}                                        the doctest module was loaded
+    {"incomplete": REASON}                                   something could not be noted
     {"append": true, "onto": HEX}                            the data was appended to other data
     {"main": PID}                                            whose "session" lines count,
                                                              besides those of no "pid"
@@ -55,7 +56,8 @@ class Session(NamedTuple):
     ``appended`` to, "" for none. ``source`` is coverage.py's, folders by absolute path.
     ``top`` is the repository's top level, ``config_files`` are the configuration files in it that
     coverage.py and pytest read, by absolute path. ``process_status`` is the exit code that pytest
-    was about to leave with, also where only the coverage failed.
+    was about to leave with, also where only the coverage failed. ``incomplete`` says why something
+    could not be noted, "" where all was.
     """
 
     began: int
@@ -76,6 +78,7 @@ class Session(NamedTuple):
     config_files: tuple[str, ...] = ()
     top: str = ""
     process_status: int | None = None
+    incomplete: str = ""
 
 
 def read(path: Path) -> Session:
@@ -92,7 +95,13 @@ def read(path: Path) -> Session:
         "path": defaultdict(set),
         "copy": defaultdict(set),
     }
-    last: dict[str, Any] = {"main": None, "append": False, "onto": "", "doctest": False}
+    last: dict[str, Any] = {
+        "main": None,
+        "append": False,
+        "onto": "",
+        "doctest": False,
+        "incomplete": "",
+    }
     sessions: list[dict[str, Any]] = []
     lists: dict[str, list[object]] = {"source": [], "config_files": []}
     for line in lines:
@@ -114,6 +123,7 @@ def read(path: Path) -> Session:
         appended=last["append"] is True,
         onto=str(last["onto"]),
         top=str(first.get("top", "")),
+        incomplete=str(last["incomplete"]),
         source=_strings(lists["source"]),
         config_files=_strings(lists["config_files"]),
         **_end(ended),
