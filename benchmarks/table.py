@@ -69,7 +69,7 @@ def machine(versions: str) -> str:
 
 def text(results: Sequence[Result], where: str, *, judged: bool) -> str:
     """The whole table; with the targets and whether each was met where ``judged``."""
-    head = ["project", "job", "median", "beside", "ratio", *(["target", ""] if judged else [])]
+    head = ["project", "job", "median", "compared with", "", *(["target", ""] if judged else [])]
     rows = [head, ["---"] * len(head)]
     for result in results:
         rows += _timed(result, judged=judged)
@@ -95,7 +95,7 @@ def few(results: Sequence[Result], where: str) -> str:
         for row in _timed(result, judged=False)
         if row[1] in map(_command, FEW) and not row[3].endswith("pass`")
     ]
-    head = ["job", "median", "beside", "ratio"]
+    head = ["job", "median", "compared with", ""]
     lines = [f"| {' | '.join(row)} |" for row in [head, ["---"] * len(head), *rows]]
     about = f"{result.name}, {result.files:,} files; medians of whole processes on {where}:"
     return f"{about[0].upper()}{about[1:]}\n\n" + "\n".join(lines) + "\n"
@@ -143,17 +143,21 @@ def _ratio(figure: float, other: float, target: Target, *, judged: bool) -> list
     beside = f"`{target.against}`" if " -" in target.against else target.against
     if target.memory:
         beside = f"{beside}: {other / MEGA:.0f} MB"
+    cells = [beside, _in_words(figure / other, is_memory=target.memory)]
     if target.faster:
-        ratio = other / figure
-        cells = [beside, f"{ratio:.1f} times as fast"]
-        bound, met = f"at least {target.bound:g} times", ratio >= target.bound
+        bound = f"at least {target.bound:g} times as fast"
+        met = other / figure >= target.bound
     else:
-        ratio = figure / other
-        cells = [beside, f"{ratio:.3g} of it" if ratio < 2 else f"{ratio:.1f} times"]
-        bound, met = f"at most {target.bound:g}", ratio <= target.bound
+        bound, met = f"at most {target.bound:g}", figure / other <= target.bound
     if not judged:
         return cells
     return cells + ([bound, "met" if met else "missed"] if target.bound else ["", ""])
+
+
+def _in_words(ratio: float, *, is_memory: bool) -> str:
+    if is_memory:
+        return f"{ratio:.2g} of it"
+    return f"{1 / ratio:.3g} times as fast" if ratio <= 1 else f"takes {ratio:.2g} times as long"
 
 
 def _command(job: str) -> str:

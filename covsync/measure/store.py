@@ -88,8 +88,7 @@ class _StoredLines:
 
     def __call__(self) -> Lines:
         content = self.reader.content(self.digest)
-        with _errors_of_reading():
-            return lines_of(self.path, content, has_branches=self.has_branches)
+        return lines_of(self.path, content, has_branches=self.has_branches)
 
 
 class Reader:
