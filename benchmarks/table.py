@@ -157,7 +157,9 @@ def _ratio(figure: float, other: float, target: Target, *, judged: bool) -> list
 def _in_words(ratio: float, *, is_memory: bool) -> str:
     if is_memory:
         return f"{ratio:.2g} of it"
-    return f"{1 / ratio:.3g} times as fast" if ratio <= 1 else f"takes {ratio:.2g} times as long"
+    if 0.95 <= ratio <= 1.05:
+        return "as fast"
+    return f"{1 / ratio:.3g} times as fast" if ratio < 1 else f"takes {ratio:.2g} times as long"
 
 
 def _command(job: str) -> str:
