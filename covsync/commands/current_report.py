@@ -58,7 +58,7 @@ def current_report(console: Console, timings: Timings, commit: Commit) -> Curren
     project = commit.project
     place = project.repository.own_folder
     try:
-        with store.opened(place, project.coverage_path) as stored:
+        with project.stored() as stored:
             found = _of_records(commit, stored)
             timings.lap("record")
             if found is not None:
@@ -371,7 +371,7 @@ def recorded_paths(project: Project) -> frozenset[str]:
 
     Raises ``StoreError``.
     """
-    with store.opened(project.repository.own_folder, project.coverage_path) as stored:
+    with project.stored() as stored:
         found = stored.paths()
     if found:
         return found

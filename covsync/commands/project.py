@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -15,6 +15,8 @@ from covsync.errors import CovsyncError, PublicationError
 from covsync.git import index
 from covsync.git.index import Listing, StagedFiles
 from covsync.git.repository import Repository, enter_repository
+from covsync.measure import store
+from covsync.measure.store import Reader
 from covsync.measure.stored_results import StoredResults
 from covsync.model import WorkTree
 
@@ -63,6 +65,10 @@ class Project(NamedTuple):
     def results(self) -> StoredResults:
         """The stored results of earlier analyses of it."""
         return StoredResults(self.repository.own_folder, self.coverage_path)
+
+    def stored(self) -> AbstractContextManager[Reader]:
+        """What the store holds for it; see ``store.opened``."""
+        return store.opened(self.repository.own_folder, self.coverage_path)
 
     def tree_of(self, tracked: frozenset[str]) -> WorkTree:
         """The project on disk, given what is tracked."""

@@ -113,11 +113,7 @@ def _shown_total(record: Record) -> str:
 def _observed(project: Project) -> Record | None:
     """The record of the data as it is that was made by what the tests' processes noted."""
     present = digest(project.config.data_file or settings.data_file())
-    place = project.repository.own_folder
-    with (
-        contextlib.suppress(StoreError),
-        store.opened(place, project.coverage_path) as stored,
-    ):
+    with contextlib.suppress(StoreError), project.stored() as stored:
         found = (each for each in stored.records() if each.data_digest == present)
         return next((each for each in found if present and not each.by_times), None)
     return None
@@ -188,7 +184,7 @@ def _record(
         exclusions=measurement.exclusions,
         settings=asked.bearing,
         settings_digest=asked.digest,
-        scope=_scope(project, measurement, sessions, ran)._replace(
+        scope=_scope(project, measurement, reports, sessions, ran)._replace(
             tests=tests, loads_all=loads_all
         ),
         unloaded=frozenset(present).difference(files),
@@ -223,7 +219,11 @@ def _covers(ran: Loaded, before: Mapping[str, object], reports: Mapping[str, Fil
 
 
 def _scope(
-    project: Project, measurement: Measurement, sessions: Iterable[Session], ran: Loaded
+    project: Project,
+    measurement: Measurement,
+    reports: Mapping[str, FileReport],
+    sessions: Iterable[Session],
+    ran: Loaded,
 ) -> Scope:
     """The scope as configured, or else as coverage.py was given it on a command line.
 
@@ -239,7 +239,7 @@ def _scope(
         is_python(path)
         and path not in ran.digests
         and 0 < file.totals.statements == file.totals.missing
-        for path, file in measurement.files().items()
+        for path, file in reports.items()
     ):
         folders = {os.fspath(project.folder)}
     inside = [os.path.join(each, "") for each in folders]
@@ -305,7 +305,7 @@ def _refuse_edited_templates(
 def _refuse_changed_meanwhile(project: Project, data: MeasuredData) -> None:
     """What coverage.py analysed must be what is recorded."""
     inputs = data.inputs
-    if not inputs.data.is_current(inputs.data_file, may_be_link=True):
+    if not inputs.is_data_file_current():
         raise NothingToJudgeError("the coverage data changed while it was recorded", AGAIN)
     for name, path in data.paths().items():
         if name in inputs.sources and not inputs.is_source_current(name):
@@ -322,11 +322,7 @@ def _appended_to(project: Project, sessions: Iterable[Session]) -> Record | None
     onto = next((each.onto for each in sessions if each.appended and each.onto), "")
     if not onto:
         return None
-    place = project.repository.own_folder
-    with (
-        contextlib.suppress(StoreError),
-        store.opened(place, project.coverage_path) as stored,
-    ):
+    with contextlib.suppress(StoreError), project.stored() as stored:
         for each in stored.records():
             if each.data_digest == onto:
                 return each
@@ -352,11 +348,7 @@ def _refuse_changed(
 
 def _loaded_before(project: Project, bearing: str) -> set[str]:
     """The files that recorded runs of all tests loaded with the same settings."""
-    place = project.repository.own_folder
-    with (
-        contextlib.suppress(StoreError),
-        store.opened(place, project.coverage_path) as stored,
-    ):
+    with contextlib.suppress(StoreError), project.stored() as stored:
         return {
             path
             for each in stored.records()

@@ -12,7 +12,6 @@ from covsync.commands.unrecorded_data import differences_by_times, in_ci, is_che
 from covsync.console import Console
 from covsync.errors import NothingToJudgeError
 from covsync.git import index
-from covsync.measure import store
 from covsync.measure.data_file import digest
 from covsync.measure.store import StoreError
 from covsync.model import Difference, Record
@@ -52,9 +51,8 @@ def _recorded(
         project.repository, index.listing(project.repository, "HEAD"), project.folder
     )
     commit = Commit(project._replace(staged=head), "HEAD")
-    place = project.repository.own_folder
     try:
-        with store.opened(place, project.coverage_path) as stored:
+        with project.stored() as stored:
             refusal = stored.refusal()
             if refusal and refusal.data_digest == present:
                 return NothingToJudgeError(refusal.message, refusal.fix)

@@ -235,7 +235,7 @@ def _added(theirs: Iterable[Setting], ours: Iterable[Setting]) -> list[Setting]:
 
 
 def _of_remote(theirs: Iterable[Setting], remote: str) -> list[Setting]:
-    """How that one remote is reached, said of covsync's."""
+    """The settings of that remote, under the name that it has in the scratch repository."""
     names = {f"remote.{remote}.{name}": f"remote.{REMOTE}.{name}" for name in OF_REMOTE}
     return [(names[key], value) for key, value in theirs if key in names]
 

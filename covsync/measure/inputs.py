@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from covsync.measure import settings
 from covsync.measure.coverage_options import option
+from covsync.measure.data_file import sha256_of
 from covsync.measure.data_tables import digests
 from covsync.measure.path_mapping import shown_path
 from covsync.model import WorkTree
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 Stat = tuple[int, ...]
 # Within this of each other two changes may carry the same time on some file systems.
 SAME_TIME_NS = 3_000_000_000
-CHUNK = 1 << 18
 
 
 class FileState(NamedTuple):
@@ -94,7 +94,11 @@ class Inputs(NamedTuple):
     def is_data_current(self, folder: Path) -> bool:
         """Whether the data and coverage.py's configuration files are what they were."""
         is_configured_alike = self.settings == settings.digest_of_files(folder)
-        return is_configured_alike and self.data.is_current(self.data_file, may_be_link=True)
+        return is_configured_alike and self.is_data_file_current()
+
+    def is_data_file_current(self) -> bool:
+        """Whether the data file, which may be a link, holds what it held."""
+        return self.data.is_current(self.data_file, may_be_link=True)
 
     def is_source_current(self, path: str) -> bool:
         """Whether a measured file holds what it held."""
@@ -133,11 +137,7 @@ class Inputs(NamedTuple):
 def state_of(path: str) -> FileState:
     """The state of a file. Raises ``OSError``, and ``ValueError`` for what can be no path."""
     stat, read_at = _stat(path), time.time_ns()
-    found = hashlib.sha256()
-    with open(path, "rb", buffering=0) as stream:  # noqa: PTH123 - much quicker for thousands
-        while chunk := stream.read(CHUNK):
-            found.update(chunk)
-    return FileState(found.hexdigest(), stat, read_at)
+    return FileState(sha256_of(path), stat, read_at)
 
 
 def _stat(path: str) -> Stat:

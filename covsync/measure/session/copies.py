@@ -5,16 +5,15 @@ Data on a copy is taken for data on its source, so the two must be the same text
 
 from __future__ import annotations
 
-import hashlib
 import os
-import sqlite3
 import warnings
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from covsync.errors import NothingToJudgeError
 from covsync.measure.coverage_errors import explained
-from covsync.measure.sqlite_file import reading
+from covsync.measure.data_file import digest
+from covsync.measure.data_tables import measured_names
 from covsync.model import WorkTree
 
 # Where tox, nox and virtual environments in a project's folder install it.
@@ -52,7 +51,8 @@ def copies_of(parts: Iterable[Path], top: Path) -> list[str]:
 
     That is outside of the work tree, or where packages are installed within it.
     """
-    return elsewhere(_measured_names(parts), top)
+    names = {name for part in parts for name in measured_names(part)}
+    return elsewhere(names, top)
 
 
 def lines_of_current(top: Path) -> list[dict[str, object]]:
@@ -92,8 +92,8 @@ def refuse_other_copies(
         mapped = _mapped(sorted(copies), scratch)
     for copy, source in mapped.items():
         path = os.path.join(tree.folder, source)
-        texts = (digests or {}).get(copy) or {_digest(copy)} - {""}
-        if texts and os.path.normpath(copy) != path and texts != {_digest(path)}:
+        texts = (digests or {}).get(copy) or {digest(Path(copy))} - {""}
+        if texts and os.path.normpath(copy) != path and texts != {digest(Path(path))}:
             shown = os.path.relpath(copy, tree.folder)
             raise NothingToJudgeError(
                 f"{shown} ran in place of {os.path.relpath(path, tree.folder)}, which is another "
@@ -103,19 +103,7 @@ def refuse_other_copies(
 
 
 def _lines(names: Iterable[str]) -> list[dict[str, object]]:
-    return [{"copy": name, "sha256": _digest(name)} for name in names]
-
-
-def _measured_names(parts: Iterable[Path]) -> set[str]:
-    """The names in coverage.py's data files, as they were measured."""
-    names: set[str] = set()
-    for part in parts:
-        try:
-            with reading(part) as database:
-                names.update(name for (name,) in database.execute("select path from file"))
-        except sqlite3.Error:
-            continue  # coverage.py will say what is wrong with it
-    return names
+    return [{"copy": name, "sha256": digest(Path(name))} for name in names]
 
 
 def elsewhere(names: Iterable[str], top: Path) -> list[str]:
@@ -157,10 +145,3 @@ def _mapped(names: list[str], scratch: Path) -> dict[str, str]:
     data.close()
     found.close()
     return {name: path for name, path in mapped.items() if path != name}
-
-
-def _digest(path: str) -> str:
-    try:
-        return hashlib.sha256(Path(path).read_bytes()).hexdigest()
-    except OSError:
-        return ""
