@@ -79,10 +79,12 @@ TARGETS = {
         Target(CHECK_TIMES, REPORT, 0.2, memory=True),
     ),
 }
+# The most bytes that a job may take in all its processes together.
+MOST_MEMORY = {"large": {PUSH_COLD: 400_000_000}}
 
 
 def jobs(project: Project, *, with_reports: bool) -> list[Job]:
-    """The jobs of a round; ``with_reports`` those too that write whole reports."""
+    """The jobs of a round; ``with_reports`` those too that coverage.py writes whole reports in."""
     output = project.folder / "output"
 
     def coverage(*arguments: str) -> tuple[str, ...]:
@@ -118,9 +120,10 @@ def jobs(project: Project, *, with_reports: bool) -> list[Job]:
     ]
     report = Job(REPORT, coverage("report", "--fail-under=1"))
     bare = Job(BARE, (project.python, "-c", "pass"), (start_anew,))
-    if not with_reports:
-        return [bare, report, *checks]
     push = covsync("push")
+    push_cold = Job(PUSH_COLD, push, (start_anew, project.clear_remote))
+    if not with_reports:
+        return [bare, report, *checks, push_cold]
     return [
         bare,
         report,
@@ -128,7 +131,7 @@ def jobs(project: Project, *, with_reports: bool) -> list[Job]:
         Job(MARKDOWN, coverage("report", "--format=markdown")),
         Job(HTML, coverage("html", "--skip-empty", "-d", str(output / "html"))),
         *checks,
-        Job(PUSH_COLD, push, (start_anew, project.clear_remote)),
+        push_cold,
         Job(PUSH_AGAIN, push),
         Job(PUSH_CHANGED, push, (change,)),
     ]

@@ -16,6 +16,7 @@ from jobs import (
     CHECK_FAILING,
     CHECK_RECORD,
     CHECK_TIMES,
+    MOST_MEMORY,
     PUSH_AGAIN,
     PUSH_COLD,
     REPORTS,
@@ -84,12 +85,13 @@ def text(results: Sequence[Result], where: str, *, judged: bool) -> str:
 def short(results: Sequence[Result], where: str) -> str:
     """The rows about covsync alone, without the targets."""
     lines = text(results, where, judged=False).splitlines()
-    return "\n".join(line for line in lines if not line.endswith(" |  |  |")) + "\n"
+    of_covsync = (line for line in lines if "`covsync" in line or not line.endswith(" |  |  |"))
+    return "\n".join(of_covsync) + "\n"
 
 
 def few(results: Sequence[Result], where: str) -> str:
     """Four rows of the largest project that was published, and what it is."""
-    result = next(each for each in reversed(results) if PUSH_COLD in each.seconds)
+    result = next(each for each in reversed(results) if REPORTS in each.seconds)
     rows = [
         row[1:]
         for row in _timed(result, judged=False)
@@ -117,7 +119,8 @@ def _timed(result: Result, *, judged: bool) -> list[list[str]]:
         targets = [each for each in TARGETS[result.name] if each.job == job and not each.memory]
         shown = [result.name, _command(job), _seconds(seconds)]
         reference = REPORTS if job.startswith("push") else "coverage report --fail-under"
-        if not targets and job.startswith(("check", "push", "record")):
+        is_ours = job.startswith(("check", "push", "record"))
+        if not targets and is_ours and reference in result.seconds:
             targets = [Target(job, reference, 0, faster=job.startswith("check"))]
         rows += [
             shown + _ratio(seconds, result.seconds[target.against], target, judged=judged)
@@ -136,6 +139,13 @@ def _remembered(result: Result, *, judged: bool) -> list[list[str]]:
             shown += f" ({result.together[target.job] / MEGA:.0f} MB all processes)"
         shown_job = f"peak memory of {_command(target.job)}"
         rows.append([result.name, shown_job, shown, *_ratio(used, other, target, judged=judged)])
+    for job, most in MOST_MEMORY.get(result.name, {}).items():
+        used = result.together[job]
+        shown = f"{used / MEGA:.0f} MB all processes"
+        met = "met" if 0 < used <= most else "missed"
+        bound = [f"at most {most / MEGA:.0f} MB", met] if judged else []
+        shown_job = f"peak memory of {_command(job)}"
+        rows.append([result.name, shown_job, shown, "", "", *bound])
     return rows
 
 

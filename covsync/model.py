@@ -5,7 +5,7 @@ Named tuples, as dataclasses take the hook a third of its time: half to load, ha
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
@@ -50,41 +50,17 @@ def exact_decimal(value: Fraction) -> str:
 
 def blob_id(content: bytes, object_format: str) -> str:
     """A file's object name in git; the format is ``sha1`` or ``sha256``."""
+    return blob_id_of_pieces(len(content), [content], object_format)
+
+
+def blob_id_of_pieces(length: int, pieces: Iterable[bytes], object_format: str) -> str:
+    """The same of a file that comes in ``pieces``, which are ``length`` bytes together."""
     import hashlib
 
-    return hashlib.new(object_format, b"blob %d\0" % len(content) + content).hexdigest()
-
-
-class Files(Mapping[str, bytes]):
-    """Files by path. The content of one that is given as a function is made each time it is read.
-
-    So the pages of a large project need not be in memory together.
-    """
-
-    def __init__(self, contents: Mapping[str, bytes | Callable[[], bytes]]) -> None:
-        self._contents = dict(contents)
-
-    def __getitem__(self, path: str) -> bytes:
-        content = self._contents[path]
-        return content if isinstance(content, bytes) else content()
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._contents)
-
-    def __len__(self) -> int:
-        return len(self._contents)
-
-    def below(self, folder: str) -> Files:
-        """The same files in a ``folder``, which is empty or ends with a slash."""
-        return Files({folder + path: content for path, content in self._contents.items()})
-
-    def only(self, paths: Iterable[str]) -> Files:
-        """Those of the files that are at some of the ``paths``."""
-        return Files({path: self._contents[path] for path in paths if path in self._contents})
-
-    def joined(self, others: Mapping[str, bytes | Callable[[], bytes]]) -> Files:
-        """These files and ``others``, which replace them where both have a path."""
-        return Files({**self._contents, **others})
+    digest = hashlib.new(object_format, b"blob %d\0" % length)
+    for piece in pieces:
+        digest.update(piece)
+    return digest.hexdigest()
 
 
 class Totals(NamedTuple):

@@ -15,7 +15,10 @@ import covsync
 
 PACKAGE = Path(covsync.__file__).parent
 WINGS = ("measure", "gate", "render", "git")
-BASE = ("model", "config", "config_edit", "errors", "temporary", "observer", "source_paths")
+BASE = (
+    *("model", "contents", "config", "config_edit", "errors", "temporary", "observer"),
+    "source_paths",
+)
 MAY_IMPORT = {
     "__main__": ("cli",),
     "observer": (),
@@ -25,6 +28,7 @@ MAY_IMPORT = {
     **{wing: (wing, *BASE, "__init__") for wing in WINGS},
     "console": (),
     "config": ("errors",),
+    "contents": ("model",),
     "config_edit": ("config", "errors", "model"),
     "model": (),
     "source_paths": (),

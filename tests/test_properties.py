@@ -17,6 +17,7 @@ from markdown_it import MarkdownIt
 from strategies import JSON
 
 from covsync.console import printable
+from covsync.contents import Files, PackedContent
 from covsync.git.fast_import import commit_stream, quoted
 from covsync.model import (
     CoverageJson,
@@ -27,6 +28,7 @@ from covsync.model import (
     ReportStyle,
     Source,
     Totals,
+    blob_id,
     shown_name,
 )
 from covsync.render.badge import Badge, badge_svg, message_of
@@ -116,7 +118,8 @@ def test_git_holds_what_the_stream_says(
     wanted = {**kept, **second}
     assume(not any(a.startswith(f"{b}/") for a in wanted for b in wanted))
     parent = None
-    for gone, written in ((set(), first), (removed, second)):
+    packed = {path: PackedContent([content[:9], content[9:]]) for path, content in second.items()}
+    for gone, written in ((set(), Files(first)), (removed, Files(packed))):
         facts: dict[str, Any] = {"ref": "refs/covsync/new", "at": 1, "tree": None}
         stream = commit_stream(
             message=message, parent=parent, removed=gone, written=written, **facts
@@ -127,6 +130,15 @@ def test_git_holds_what_the_stream_says(
     head, _, told = git(bare, "cat-file", "commit", "refs/covsync/new").partition(b"\n\n")
     assert told == message.encode()
     assert head.endswith(b"committer covsync <covsync@localhost> 1 +0000")
+
+
+@given(pieces=st.lists(st.binary(max_size=99) | st.binary().map(lambda some: some * 999)))
+def test_a_packed_content_is_what_was_packed(pieces: list[bytes]) -> None:
+    packed, content = PackedContent(pieces), b"".join(pieces)
+    length, unpacked = packed.pieces()
+    assert (length, b"".join(unpacked), packed.read()) == (len(content), content, content)
+    assert packed.blob_id("sha1") == blob_id(content, "sha1")
+    assert packed.blob_id("sha256") == blob_id(content, "sha256")
 
 
 @given(
@@ -196,7 +208,7 @@ def test_a_published_source_is_a_commit_and_a_time_or_none(data: bytes) -> None:
         assert set(source.commit) <= set("0123456789abcdef")
         told = CoverageJson({"meta": {}, "files": {}}, {})
         report = Report((), Totals(), has_branches=False, style=ReportStyle(), coverage_json=told)
-        assert source_of(data_json(data_head(report, source, "."), source, {})) == source
+        assert source_of(b"".join(data_json(data_head(report, source, "."), source, {}))) == source
 
 
 @given(

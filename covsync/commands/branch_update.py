@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from unicodedata import normalize
 
 from covsync.config import Config
+from covsync.contents import Files
 from covsync.errors import PublicationError
 from covsync.git.data_branch import NothingToDo, Proposal, Tip
 from covsync.git.repository import Repository
-from covsync.model import Files, Source
+from covsync.model import Source, blob_id
 from covsync.render.badge import message_of
 from covsync.render.data_json import holds_coverage, source_of
 from covsync.render.publication import Publication, is_owned, is_published
@@ -88,7 +89,7 @@ def already_published(
     if place.folder:
         own |= {path: blobs.get(path, "") for path in AT_THE_TOP}
     else:
-        own[FRONT_PAGE] = tip.blob_id(front_page(page, {}))
+        own[FRONT_PAGE] = blob_id(front_page(page, {}), tip.object_format)
     if not is_published(fingerprint, source, own, place.read):
         return None
     shown = message_of(place.read("endpoint.json"))

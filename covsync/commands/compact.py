@@ -8,12 +8,13 @@ from covsync.commands import project as projects
 from covsync.commands.branch_update import Place
 from covsync.config import Config
 from covsync.console import Console
+from covsync.contents import Files
 from covsync.errors import CovsyncError
 from covsync.git import branch_history, data_branch
 from covsync.git.data_branch import Proposal, Tip
 from covsync.git.remote_errors import Refusal
 from covsync.git.repository import check_branch
-from covsync.model import Files, Source
+from covsync.model import Source
 from covsync.render.badge import message_of
 from covsync.render.history import carried_line, merged_history, publications
 from covsync.render.subprojects import subprojects
@@ -74,17 +75,18 @@ def _published(tip: Tip, where: str) -> list[Place]:
 
 def _proposal(tip: Tip, places: Iterable[Place], config: Config) -> Proposal:
     """The tip's files in a commit without parents, with the histories of all its projects."""
-    files: dict[str, bytes] = {}
+    contents: dict[str, bytes] = {}
     for place in places:
         history = _history(tip, place)
         shown = message_of(place.read("endpoint.json"))
         trend = trend_svg(history, shown) if shown else None
-        files[f"{place.folder}history.jsonl"] = history
+        contents[f"{place.folder}history.jsonl"] = history
         if trend is not None:
-            files[f"{place.folder}trend.svg"] = trend
+            contents[f"{place.folder}trend.svg"] = trend
+    files = Files(contents)
     changes = tip.changes(files, lambda _: False)
     message = f"{config.message}\n\nCompacted from: {tip.commit}\n"
-    return Proposal(Files(files), changes, replaces_history=True, message=message, at=tip.at)
+    return Proposal(files, changes, replaces_history=True, message=message, at=tip.at)
 
 
 def _history(tip: Tip, place: Place) -> bytes:

@@ -19,6 +19,7 @@ from covsync.commands.source_commit import refuse_other_texts
 from covsync.commands.timings import Timings
 from covsync.config import Config
 from covsync.console import Console
+from covsync.contents import Files
 from covsync.errors import CovsyncError, NothingToJudgeError, PublicationError
 from covsync.git import data_branch, index
 from covsync.git.data_branch import Change, NothingToDo, Proposal, Tip
@@ -27,7 +28,7 @@ from covsync.measure.data_file import Kind, recognise
 from covsync.measure.html.assemble import html_pages
 from covsync.measure.measure import MeasuredData, open_data
 from covsync.measure.stored_results import StoredResults
-from covsync.model import Files, Links, Report, Source, shown_name
+from covsync.model import Links, Report, Source, shown_name
 from covsync.render.links import links_for
 from covsync.render.publication import Publication
 
@@ -222,9 +223,10 @@ def _write(publication: Publication, folder: Path) -> None:
             (folder / path).unlink()
         # data.json comes first: by it the next run knows the folder, should this one not end.
         for path in sorted(files, key=lambda path: not path.endswith("data.json")):
-            content = files[path]
+            _, pieces = files.content(path).pieces()
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
-            (folder / path).write_bytes(content)
+            with (folder / path).open("wb") as file:
+                file.writelines(pieces)
     except OSError as error:
         raise CovsyncError(
             f"cannot write to {folder}: {error.strerror}", "Name another folder with --output-dir."

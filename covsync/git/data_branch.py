@@ -11,19 +11,21 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
+from covsync.contents import Files
 from covsync.errors import PublicationError
 from covsync.git.command import Answer
 from covsync.git.fast_import import IDENTITY, commit_stream
 from covsync.git.remote_errors import Refusal, asked_pause, refusal
 from covsync.git.repository import LATEST
 from covsync.git.scratch import REMOTE, Scratch
-from covsync.model import Files, blob_id
 
 # Other tools have made commits without a time.
 COMMITTER = re.compile(rb"committer (.*?)(?: (\d+) \S+)?$")
 BASE = "refs/covsync/base"
 NEW = "refs/covsync/new"
 FILE_MODE = "100644"
+# fast-import holds a smaller file in memory, and a second time to compress it.
+STREAMED = ("--big-file-threshold=8m",)
 LONGEST_PAUSE = 60
 # Longer than forty jobs need for a push of four seconds each, one after the other.
 LONGEST_RACE = 600
@@ -56,9 +58,10 @@ class Tip:
         mode, blob = self.entries.get(path, ("", ""))
         return self.scratch.blob(blob) if mode.startswith("100") else None  # no link, no submodule
 
-    def blob_id(self, content: bytes) -> str:
-        """What a file of this content is called here."""
-        return blob_id(content, "sha256" if len(self.commit) > 40 else "sha1")
+    @property
+    def object_format(self) -> str:
+        """How git names files here: ``sha1`` or ``sha256``."""
+        return "sha256" if len(self.commit) > 40 else "sha1"
 
     def blobs(self) -> dict[str, str]:
         """The object names of the branch's regular files, by path, of others with the mode."""
@@ -67,9 +70,7 @@ class Tip:
             for path, (mode, blob) in self.entries.items()
         }
 
-    def changes(
-        self, files: Mapping[str, bytes], is_owned: Callable[[str], bool]
-    ) -> tuple[Change, ...]:
+    def changes(self, files: Files, is_owned: Callable[[str], bool]) -> tuple[Change, ...]:
         """What it takes to turn the branch's owned files into ``files``, by path.
 
         Raises ``PublicationError`` where a file and a folder of the same name would stand in each
@@ -77,11 +78,10 @@ class Tip:
         """
         _refuse_in_the_way(self.entries, files)
         changes = []
-        for path, content in files.items():
-            entry = (FILE_MODE, self.blob_id(content))
+        for path in files:
             if path not in self.entries:
                 changes.append(Change("add", path))
-            elif self.entries[path] != entry:
+            elif self.entries[path] != (FILE_MODE, files.content(path).blob_id(self.object_format)):
                 changes.append(Change("update", path))
         gone = (path for path in self.entries if path not in files and is_owned(path))
         changes += [Change("remove", path) for path in gone]
@@ -273,7 +273,7 @@ def committed(tip: Tip, proposal: Proposal) -> str:
     )
     # A ref left by an earlier try would make fast-import refuse to replace what it points at.
     scratch.run("update-ref", "-d", NEW)
-    scratch.must("fast-import", "--quiet", "--done", stdin=stream)
+    scratch.must("fast-import", "--quiet", "--done", *STREAMED, stdin=stream)
     return scratch.must("rev-parse", NEW).text()
 
 

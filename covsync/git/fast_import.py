@@ -6,7 +6,9 @@ https://git-scm.com/docs/git-fast-import
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
+
+from covsync.contents import Files
 
 IDENTITY = b"covsync <covsync@localhost>"
 
@@ -19,7 +21,7 @@ def commit_stream(
     parent: str | None,
     tree: str | None,
     removed: Iterable[str],
-    written: Mapping[str, bytes],
+    written: Files,
 ) -> Iterator[bytes]:
     """The commands that set ``ref`` to a new commit, piece by piece.
 
@@ -30,16 +32,19 @@ def commit_stream(
     yield b"feature done\n"
     yield b"commit %s\n" % os.fsencode(ref)
     yield b"committer %s %d +0000\n" % (IDENTITY, at)
-    yield _data(message.encode())
+    yield b"data %d\n%s\n" % (len(message.encode()), message.encode())
     if parent:
         yield b"from %s\n" % parent.encode()
     elif tree:
         yield b'M 040000 %s ""\n' % tree.encode()
     for path in removed:
         yield b"D %s\n" % quoted(path)
-    for path, content in written.items():
+    for path in written:
         yield b"M 100644 inline %s\n" % quoted(path)
-        yield _data(content)
+        length, pieces = written.content(path).pieces()
+        yield b"data %d\n" % length
+        yield from pieces
+        yield b"\n"
     yield b"done\n"
 
 
@@ -56,7 +61,3 @@ def _escape(byte: int) -> bytes:
     if byte in b'"\\':
         return b"\\%c" % byte
     return b"%c" % byte if 0x20 <= byte < 0x7F else b"\\%03o" % byte
-
-
-def _data(content: bytes) -> bytes:
-    return b"data %d\n%s\n" % (len(content), content)

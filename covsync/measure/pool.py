@@ -93,6 +93,7 @@ class Pool:
                     else:
                         selector.unregister(key.fileobj)
                     yield results
+        self.close()
 
     def close(self) -> None:
         """Ends all that were started, whatever they are doing."""
@@ -100,6 +101,7 @@ class Pool:
             process.kill()
         for process in self._started:
             process.communicate()
+        self._started.clear()
 
 
 def _send(process: subprocess.Popen[bytes], message: object) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timezone
 
 from covsync.model import CoverageJson, Report, Source
@@ -15,8 +15,10 @@ SCHEMA = 1
 COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
-def data_head(report: Report, source: Source, coverage_path: str) -> bytes:
-    """The document up to covsync's own part: three keys as readers of this layout expect them.
+def data_head(report: Report, source: Source, coverage_path: str) -> Iterator[bytes]:
+    """The document up to covsync's own part, in pieces.
+
+    It has three keys, as readers of this layout expect them:
 
     ``coverage`` is the nearest float to the exact percentage, ``raw_data`` what ``coverage json``
     writes, stamped with the source commit's time instead of the time of day. ``coverage_path`` is
@@ -24,33 +26,41 @@ def data_head(report: Report, source: Source, coverage_path: str) -> bytes:
     """
     assert report.coverage_json is not None  # noqa: S101 - it was made for publishing
     at = iso_time(source.committed_at)
-    values = {
-        "coverage": _text(float(report.totals.percent_covered)),
-        "raw_data": _raw_text(report.coverage_json, at.removesuffix("Z")),
-        "coverage_path": _text(coverage_path),
-    }
-    return _object(values).removesuffix("}").encode()
+    yield f'{{"coverage": {_text(float(report.totals.percent_covered))}, "raw_data": '.encode()
+    yield from _raw_data(report.coverage_json, at.removesuffix("Z"))
+    yield f', "coverage_path": {_text(coverage_path)}'.encode()
 
 
-def data_json(head: bytes, source: Source, stamp: Mapping[str, str]) -> bytes:
-    """The document with covsync's own part: which commit it is of, and the publication's stamp."""
+def data_json(head: Iterable[bytes], source: Source, stamp: Mapping[str, str]) -> Iterator[bytes]:
+    """The document with covsync's own part, in pieces.
+
+    That says which commit it is of, and holds the publication's ``stamp``.
+    """
     at = iso_time(source.committed_at)
     own = {"schema": SCHEMA, "commit": source.commit, "committed_at": at, **stamp}
     return stamped(head, own)
 
 
-def _raw_text(parts: CoverageJson, at: str) -> str:
-    """All of ``coverage json``, as ``json.dumps`` would write it."""
+def _raw_data(parts: CoverageJson, at: str) -> Iterator[bytes]:
+    """All of ``coverage json``, as ``json.dumps`` would write it, in pieces."""
     document = {**parts.document, "meta": {**parts.document["meta"], "timestamp": at}}
-    values = {key: _text(value) for key, value in document.items()}
-    values["files"] = _object(
-        {path: zlib.decompress(entry).decode() for path, entry in parts.entries.items()}
-    )
-    return _object(values)
+    before = "{"
+    for key, value in document.items():
+        yield f"{before}{_text(key)}: ".encode()
+        if key == "files":
+            yield from _files(parts.entries)
+        else:
+            yield _text(value).encode()
+        before = ", "
+    yield b"}"
 
 
-def _object(texts: Mapping[str, str]) -> str:
-    return "{" + ", ".join(f"{_text(key)}: {text}" for key, text in texts.items()) + "}"
+def _files(entries: Mapping[str, bytes]) -> Iterator[bytes]:
+    before = "{"
+    for path, entry in entries.items():
+        yield f"{before}{_text(path)}: ".encode() + zlib.decompress(entry)
+        before = ", "
+    yield b"}" if entries else b"{}"
 
 
 def _text(value: object) -> str:

@@ -4,29 +4,36 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 KEY = b', "covsync": '
 
 
-def stamp(fingerprint: str | None, head: bytes, blobs: Mapping[str, str]) -> dict[str, str]:
+def stamp(
+    fingerprint: str | None, head: Iterable[bytes], blobs: Mapping[str, str]
+) -> dict[str, str]:
     """What ``data.json`` says of a publication: what it was made from, and what it is made of.
 
-    ``head`` is ``data.json`` up to covsync's own part, ``blobs`` are the object names of the other
-    files by path. Without a ``fingerprint`` of what it was made from there is nothing to say.
+    ``head`` is ``data.json`` up to covsync's own part, in pieces; ``blobs`` are the object names of
+    the other files by path. Without a ``fingerprint`` of what it was made from there is nothing to
+    say.
     """
     if fingerprint is None:
         return {}
-    digest = hashlib.sha256(hashlib.sha256(head).digest())
+    of_head = hashlib.sha256()
+    for piece in head:
+        of_head.update(piece)
+    digest = hashlib.sha256(of_head.digest())
     for path, blob in sorted(blobs.items()):
         digest.update(f"{path}\0{blob}\0".encode("utf-8", "surrogateescape"))
     return {"fingerprint": fingerprint, "content": digest.hexdigest()}
 
 
-def stamped(head: bytes, own: Mapping[str, object]) -> bytes:
-    """The whole ``data.json``."""
-    return head + KEY + json.dumps(own).encode() + b"}\n"
+def stamped(head: Iterable[bytes], own: Mapping[str, object]) -> Iterator[bytes]:
+    """The whole ``data.json``, in pieces."""
+    yield from head
+    yield KEY + json.dumps(own).encode() + b"}\n"
 
 
 def fingerprint_of(data: bytes | None) -> str | None:
@@ -38,7 +45,7 @@ def fingerprint_of(data: bytes | None) -> str | None:
 def is_intact(data: bytes | None, blobs: Mapping[str, str]) -> bool:
     """Whether a published ``data.json`` and the files beside it are what covsync made."""
     head, own = own_part(data)
-    expected = stamp(fingerprint_of(data), head, blobs)
+    expected = stamp(fingerprint_of(data), [head], blobs)
     return bool(expected) and all(own.get(key) == value for key, value in expected.items())
 
 

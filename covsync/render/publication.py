@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 
 from covsync.config import Config
-from covsync.model import Files, Links, Report, Source, blob_id
+from covsync.contents import Content, Files, PackedContent
+from covsync.model import Links, Report, Source
 from covsync.render.badge import Badge, badge_of, badge_svg, endpoint_json, message_of
 from covsync.render.data_json import data_head, data_json, source_of
 from covsync.render.fingerprint import fingerprint_of, is_intact, stamp
@@ -113,7 +115,7 @@ class Publication:
             has_trend=trend is not None,
             subproject=self.config.subproject,
         )
-        own = {
+        own: dict[str, bytes | Content] = {
             "README.md": readme,
             "badge.svg": badge_svg(badge, self.config.badge_style),
             "endpoint.json": endpoint_json(badge),
@@ -123,14 +125,14 @@ class Publication:
         if trend is not None:
             own["trend.svg"] = trend
         files = self.pages.below(f"{HTML_FOLDER}/").joined(own)
-        head = data_head(self.report, self.source, self.coverage_path)
+        head = partial(data_head, self.report, self.source, self.coverage_path)
         blobs = {
-            path: blob_id(content, self.object_format)
-            for path, content in files.items()
+            path: files.content(path).blob_id(self.object_format)
+            for path in files
             if path not in OF_HISTORY
         }
-        data = data_json(head, self.source, stamp(fingerprint, head, blobs))
-        return files.joined({"data.json": data})
+        data = data_json(head(), self.source, stamp(fingerprint, head(), blobs))
+        return files.joined({"data.json": PackedContent(data)})
 
     def _badge(self) -> Badge:
         """Green from ``badge_green`` on: by default from the total's floor, else from 90."""

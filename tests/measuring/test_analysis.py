@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 from conftest import Checkout, run, with_read_only
 
+from covsync.contents import Files
 from covsync.measure.html.page_names import with_plain_names
-from covsync.model import Files
 
 PROGRAM = """\
 import glob, runpy

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import html
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from covsync.contents import Content, Files, PackedContent
 from covsync.errors import CovsyncError
 from covsync.measure.coverage_errors import explained
 from covsync.measure.coverage_options import contexts_are_harmless, option, precision
@@ -18,13 +19,12 @@ from covsync.measure.html.index_table import (
     Row,
     Skipping,
     assembled,
-    reported,
 )
 from covsync.measure.html.page_names import with_plain_names
-from covsync.measure.html.split import neighbours, page_and_rows, with_links, without_time
+from covsync.measure.html.split import neighbours, page_in, rows_in, with_links, without_time
 from covsync.measure.json_report import UnexpectedOutputError
 from covsync.measure.measure import Measurement
-from covsync.model import Files, WorkTree
+from covsync.model import WorkTree
 
 if TYPE_CHECKING:
     from coverage import Coverage
@@ -85,46 +85,53 @@ def _written(reporter: Coverage, names: Sequence[str], folder: Path) -> dict[str
 
 
 class _Parts:
-    """The split pages by the path that reports show, and their rows in the tables."""
+    """The split pages by the path that reports show; ``rows`` are those of the table of files."""
 
     def __init__(self, pages: Mapping[str, bytes]) -> None:
         self.pages = pages
-        self.rows: dict[str, dict[str, list[Row]]] = {
-            path: page_and_rows(content)[1] for path, content in pages.items()
-        }
-        if any(len(rows[FILES]) != 1 for rows in self.rows.values()):
-            raise UnexpectedOutputError
+        self.rows: dict[str, Row] = {}
+        for path, content in pages.items():
+            rows = rows_in(content, FILES)
+            if len(rows) != 1:
+                raise UnexpectedOutputError
+            self.rows[path] = rows[0]
 
     def report(
         self, model: Mapping[str, bytes], paths: Sequence[str], skipping: Skipping, precision: int
     ) -> Files:
-        """The HTML files of the report on the ``paths``, its tables built like the ``model``'s."""
-        files = [self.rows[path][FILES][0] for path in paths]
-        path_of = {row.link: path for row, path in zip(files, paths, strict=True)}
-        links = [row.link for row in reported(files, skipping)]
-        shown = [path_of[link] for link in links]
-        pages: dict[str, bytes | Callable[[], bytes]] = {}
+        """The HTML files of the report on the ``paths``, its tables built like the ``model``'s.
+
+        Pages are made when they are read, and tables packed: together they are 50 KB a file.
+        """
+        shown = [path for path in paths if not self.rows[path].is_skipped(skipping)]
+        links = [self.rows[path].link for path in shown]
+        pages: dict[str, Content] = {}
         for at, path in enumerate(shown):
             around = neighbours(links, at)
-            pages[html.unescape(links[at])] = partial(_linked, self.pages[path], around)
-        for name in PLURALS:
-            if name == FILES:
-                rows, ends = files, (links[0], links[-1]) if links else (FILES, FILES)
-            elif shown:
-                rows, ends = [row for path in shown for row in self.rows[path][name]], ("", "")
-            else:
-                continue
+            pages[html.unescape(links[at])] = Content(partial(_linked, self.pages[path], around))
+        for name in PLURALS if shown else [FILES]:
             if name not in model:
                 raise UnexpectedOutputError
+            ends = _ends(links) if name == FILES else ("", "")
+            rows = partial(self._rows, name, paths if name == FILES else shown)
             table = assembled(model[name].decode(), name, rows, skipping, precision, ends)
-            pages[name] = table.encode()
+            pages[name] = PackedContent(map(str.encode, table))
         return Files(pages)
+
+    def _rows(self, table: str, paths: Iterable[str]) -> Iterator[Row]:
+        if table == FILES:
+            return map(self.rows.__getitem__, paths)
+        return (row for path in paths for row in rows_in(self.pages[path], table))
+
+
+def _ends(links: Sequence[str]) -> tuple[str, str]:
+    """The first and the last page; without pages the index links to itself."""
+    return (links[0], links[-1]) if links else (FILES, FILES)
 
 
 def _linked(content: bytes, around: tuple[str, str]) -> bytes:
     """A page as coverage.py writes it, from its split one."""
-    page, _ = page_and_rows(content)
-    return with_links(page, *around).encode()
+    return with_links(page_in(content), *around).encode()
 
 
 def _put_together(
@@ -151,7 +158,7 @@ def _sample(parts: _Parts, skipping: Skipping) -> list[str]:
     """A few of the smallest files, of each sort that is treated in another way, in order."""
     sorts: dict[tuple[bool, bool], list[str]] = {}
     for path in sorted(parts.pages, key=lambda path: len(parts.pages[path])):
-        [row] = parts.rows[path][FILES]
+        row = parts.rows[path]
         alike = sorts.setdefault(
             (skipping.covered and row.is_covered(), skipping.empty and row.is_empty()), []
         )

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from operator import add
 from typing import NamedTuple
 
 from covsync.measure.json_report import UnexpectedOutputError
@@ -76,6 +77,10 @@ class Row(NamedTuple):
         """Whether there is no statement."""
         return _counts(self.figures)[0] == 0
 
+    def is_skipped(self, skipping: Skipping) -> bool:
+        """Whether coverage.py leaves it out."""
+        return (skipping.covered and self.is_covered()) or (skipping.empty and self.is_empty())
+
 
 def rows_of(page: str) -> list[Row]:
     """The rows of a page's table. Raises ``UnexpectedOutputError``."""
@@ -100,41 +105,34 @@ def ends_of(page: str) -> tuple[str, str]:
 def assembled(
     model: str,
     name: str,
-    rows: Sequence[Row],
+    rows: Callable[[], Iterable[Row]],
     skipping: Skipping,
     precision: int,
     ends: Sequence[str],
-) -> str:
-    """The page ``name``, built like its ``model`` but of other ``rows``.
+) -> Iterator[str]:
+    """The page ``name``, in pieces, built like its ``model`` but of other ``rows``.
 
-    ``ends`` are the links to the first file's page and to the last one's.
+    The rows are read twice, as the page begins with their total. ``ends`` are the links to the
+    first file's page and to the last one's. Raises ``UnexpectedOutputError``.
     """
     parts = _parts(model)
     old = ends_of(model)
-    totals = _sums([row.figures for row in rows], _figures(parts["total"]))
-    end = parts["end"]
+    tally = _Tally.of(rows(), _figures(parts["total"]), skipping)
+    totals, end = tally.figures, parts["end"]
     for which, before, after in zip(ENDS, old, ends, strict=True):
         stem = f'id="{which}FileLink" class="nav" href="'
         end = end.replace(f'{stem}{before}"', f'{stem}{after}"')
-    return "".join(
-        [
-            *(parts["before"], _percent(totals[-1], precision), parts["head"]),
-            *(row.text for row in reported(rows, skipping)),
-            *(parts["foot"], _filled(parts["total"], totals, precision), parts["tail"]),
-            *(_notes(name, rows, skipping), end),
-        ]
-    )
-
-
-def reported(rows: Iterable[Row], skipping: Skipping) -> list[Row]:
-    """Those of the ``rows`` that are not left out."""
-    return [row for row in rows if not _is_skipped(row, skipping)]
+    yield parts["before"] + _percent(totals[-1], precision) + parts["head"]
+    yield from (row.text for row in rows() if not row.is_skipped(skipping))
+    yield parts["foot"] + _filled(parts["total"], totals, precision) + parts["tail"]
+    yield _notes(name, tally) + end
 
 
 def check_totals(page: str, rows: Sequence[Row], precision: int) -> None:
     """Raises ``UnexpectedOutputError`` unless a page's totals are what its ``rows`` sum up to."""
     total = _parts(page)["total"]
-    if _filled(total, _sums([row.figures for row in rows], _figures(total)), precision) != total:
+    tally = _Tally.of(rows, _figures(total), Skipping(covered=False, empty=False))
+    if _filled(total, tally.figures, precision) != total:
         raise UnexpectedOutputError
 
 
@@ -158,20 +156,30 @@ def _counts(figures: Sequence[Figure]) -> tuple[int, ...]:
     return tuple(each[0] for each in figures if len(each) == 1)
 
 
-def _is_skipped(row: Row, skipping: Skipping) -> bool:
-    return (skipping.covered and row.is_covered()) or (skipping.empty and row.is_empty())
+class _Tally(NamedTuple):
+    """The sums of the rows' ``figures``, and how many are left out: ``covered``, else ``empty``."""
 
+    figures: list[Figure]
+    covered: int
+    empty: int
 
-def _sums(rows: Sequence[tuple[Figure, ...]], shape: tuple[Figure, ...]) -> list[Figure]:
-    widths = [len(figure) for figure in shape]
-    if not widths or any([len(figure) for figure in row] != widths for row in rows):
-        raise UnexpectedOutputError
-    if not rows:
-        return [(0,) * width for width in widths]
-    return [
-        tuple(sum(parts) for parts in zip(*column, strict=True))
-        for column in zip(*rows, strict=True)
-    ]
+    @classmethod
+    def of(cls, rows: Iterable[Row], shape: Sequence[Figure], skipping: Skipping) -> _Tally:
+        """Of ``rows`` whose figures have this ``shape``. Raises ``UnexpectedOutputError``."""
+        widths = [len(figure) for figure in shape]
+        if not widths:
+            raise UnexpectedOutputError
+        figures: list[Figure] = [(0,) * width for width in widths]
+        covered = empty = 0
+        for row in rows:
+            if [len(figure) for figure in row.figures] != widths:
+                raise UnexpectedOutputError
+            figures = [tuple(map(add, *pair)) for pair in zip(figures, row.figures, strict=True)]
+            if skipping.covered and row.is_covered():
+                covered += 1
+            elif skipping.empty and row.is_empty():
+                empty += 1
+        return cls(figures, covered, empty)
 
 
 def _percent(ratio: Figure, precision: int) -> str:
@@ -192,15 +200,14 @@ def _filled(total: str, figures: Sequence[Figure], precision: int) -> str:
     return CELL.sub(cell, total)
 
 
-def _notes(name: str, rows: Sequence[Row], skipping: Skipping) -> str:
-    """How many rows were left out; one that is covered and empty counts as covered."""
+def _notes(name: str, tally: _Tally) -> str:
+    """What an index says of the rows that are left out."""
     if name not in PLURALS:
         raise UnexpectedOutputError
-    covered = sum(skipping.covered and row.is_covered() for row in rows)
-    empty = sum(_is_skipped(row, skipping) for row in rows) - covered
     texts = []
-    if covered:
-        texts.append(f"{covered} {PLURALS[name][covered != 1]} skipped due to complete coverage.")
-    if empty:
-        texts.append(f"{empty} empty {PLURALS[name][empty != 1]} skipped.")
+    if tally.covered:
+        rows = PLURALS[name][tally.covered != 1]
+        texts.append(f"{tally.covered} {rows} skipped due to complete coverage.")
+    if tally.empty:
+        texts.append(f"{tally.empty} empty {PLURALS[name][tally.empty != 1]} skipped.")
     return "".join(f"        <p>{text}</p>\n" for text in texts)

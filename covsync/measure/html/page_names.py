@@ -8,7 +8,7 @@ import os
 import re
 from functools import partial
 
-from covsync.model import Files
+from covsync.contents import Content, Files
 
 PLAIN = re.compile(r"[\w.-]+")
 
@@ -27,7 +27,7 @@ def with_plain_names(pages: Files) -> Files:
             return pages[name]
         return linked.sub(lambda match: b'href="' + links[match[1]].encode(), pages[name])
 
-    return Files({_plain(name): partial(renamed, name) for name in pages})
+    return Files({_plain(name): Content(partial(renamed, name)) for name in pages})
 
 
 def _plain(name: str) -> str:

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import tempfile
+import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -56,16 +57,23 @@ def split_pages(reporter: Coverage, paths: Mapping[str, str], scratch: Path) -> 
             name: [each.text for each in table if each.link == links[at]]
             for name, table in tables.items()
         }
-        pages[names[path]] = compressed(f"{json.dumps(own_rows)}\n{page}")
+        pages[names[path]] = compressed(json.dumps(own_rows)) + compressed(page)
     for each in folder.iterdir():
         each.unlink()
     return pages
 
 
-def page_and_rows(content: bytes) -> tuple[str, dict[str, list[Row]]]:
-    """A page of ``split_pages``, and its rows by the table they belong to."""
-    rows, _, page = decompressed(content).partition("\n")
-    return page, {name: list(map(Row.of, texts)) for name, texts in json.loads(rows).items()}
+def rows_in(content: bytes, table: str) -> list[Row]:
+    """The rows of one of the tables that come with a page of ``split_pages``."""
+    rows = zlib.decompressobj().decompress(content)
+    return list(map(Row.of, json.loads(rows)[table]))
+
+
+def page_in(content: bytes) -> str:
+    """A page of ``split_pages`` itself."""
+    rows = zlib.decompressobj()
+    rows.decompress(content)
+    return decompressed(rows.unused_data)
 
 
 def without_time(page: str) -> str:
