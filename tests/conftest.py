@@ -29,7 +29,7 @@ def _nothing_of_the_developers(tmp_path_factory: pytest.TempPathFactory) -> Iter
     settings = home / "gitconfig"
     settings.write_text(
         "[user]\nname = Test\nemail = test@localhost\n[init]\ndefaultBranch = main\n"
-        "[advice]\ndetachedHead = false\n"
+        "[advice]\ndetachedHead = false\n[gc]\nauto = 0\n[maintenance]\nauto = false\n"
     )
     with pytest.MonkeyPatch.context() as patch:
         for name in os.environ:
@@ -39,6 +39,8 @@ def _nothing_of_the_developers(tmp_path_factory: pytest.TempPathFactory) -> Iter
         patch.setenv("XDG_CONFIG_HOME", str(home / "config"))
         patch.setenv("GIT_CONFIG_GLOBAL", str(settings))
         patch.setenv("GIT_CONFIG_NOSYSTEM", "1")
+        # At each session's end it loads all of hypothesis, half of what a small session takes.
+        patch.setenv("PYTEST_ADDOPTS", "-p no:hypothesispytest")
         patch.setenv("PATH", f"{COMMANDS}{os.pathsep}{os.environ['PATH']}")
         yield
 

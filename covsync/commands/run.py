@@ -22,6 +22,7 @@ from covsync.errors import CovsyncError, NothingToJudgeError
 from covsync.measure import settings
 from covsync.measure.data_file import digest
 from covsync.measure.session import notes
+from covsync.measure.session.combining import combine
 from covsync.measure.session.copies import copies_of, refuse_other_copies
 from covsync.measure.session.pytest_arguments import Narrowed, PytestWords
 from covsync.temporary import temporary_folder
@@ -82,8 +83,9 @@ def run(console: Console, program: Sequence[str], *, append: bool = False) -> in
                 _note_appending(scratch.notes, data_file)
             _wait_for_stragglers(scratch.lock)
             tree = project.work_tree()
-            refuse_other_copies(copies_of(_parts(scratch.data), tree.top), folder, tree)
-            _combine(scratch.data, data_file, append=append)
+            parts = _parts(scratch.data)
+            refuse_other_copies(copies_of(parts, tree.top), folder, tree)
+            combine(parts, data_file, tree, append=append)
             appending = ["--append"] if append else []
             command = shlex.join(["covsync", "run", *appending, *program])
             figure = record_project(project, command, [notes.read(scratch.notes)])
@@ -227,34 +229,12 @@ def _measure(
 
 
 def _parts(data: Path) -> list[Path]:
+    """What the processes measured. Raises ``NothingToJudgeError`` where that is nothing."""
     # A plugin such as pytest-cov may have combined some already, under the name itself.
-    return sorted(data.parent.iterdir())
-
-
-def _combine(data: Path, data_file: Path, *, append: bool) -> None:
-    """Makes the project's ``data_file`` of what was measured, in place of what it held before.
-
-    Where it cannot be made, that stays.
-    """
-    parts = [os.fspath(part) for part in (data, data.parent) if part.exists()]
-    if not _parts(data):
+    parts = sorted(data.parent.iterdir())
+    if not parts:
         raise NothingToJudgeError("nothing was measured", "Look at what the program printed.")
-    data_file.parent.mkdir(parents=True, exist_ok=True)
-    combined = subprocess.run(  # noqa: S603 - coverage.py itself
-        [
-            *(sys.executable, "-m", "coverage", "combine", "--quiet"),
-            *(f"--data-file={data_file}", *(["--append"] if append else []), *parts),
-        ],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if combined.returncode:
-        raise CovsyncError(
-            f"the data cannot be combined: {' '.join(combined.stdout.split())}",
-            "Run it again; `coverage debug data` says more.",
-        )
+    return parts
 
 
 def _copy_of_observer(scratch: Path) -> Path:
