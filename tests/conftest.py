@@ -41,6 +41,8 @@ def _nothing_of_the_developers(tmp_path_factory: pytest.TempPathFactory) -> Iter
         patch.setenv("GIT_CONFIG_NOSYSTEM", "1")
         # At each session's end it loads all of hypothesis, half of what a small session takes.
         patch.setenv("PYTEST_ADDOPTS", "-p no:hypothesispytest")
+        # Else it removes the folders of this suite's earlier runs, too.
+        patch.setenv("PYTEST_DEBUG_TEMPROOT", str(home))
         patch.setenv("PATH", f"{COMMANDS}{os.pathsep}{os.environ['PATH']}")
         yield
 

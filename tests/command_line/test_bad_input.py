@@ -217,6 +217,7 @@ def test_unborn_head(checkout: Checkout) -> None:
         ("html = ", ("pyproject.toml is not valid TOML",)),
     ],
 )
+@pytest.mark.first(5)
 def test_a_setting_that_is_wrong(shapes: Checkout, settings: str, words: tuple[str, ...]) -> None:
     shapes.write({"pyproject.toml": f"{BRANCHES}[tool.covsync]\n{settings}\n"})
     shapes.stage()
@@ -233,6 +234,7 @@ def test_a_setting_that_is_wrong(shapes: Checkout, settings: str, words: tuple[s
         ("1: 2", ("unknown key '1'",)),
     ],
 )
+@pytest.mark.first(2)
 def test_a_yaml_file_that_is_wrong(shapes: Checkout, text: str, words: tuple[str, ...]) -> None:
     shapes.write({".covsync.yaml": text})
     shapes.stage()
@@ -251,6 +253,7 @@ def test_two_configurations(shapes: Checkout) -> None:
     "floor", ["101", "-1", "nan", "inf", "abc", "", "95%", "1e-99999999", "9_0"]
 )
 @pytest.mark.parametrize("flag", ["--fail-under", "--fail-under-file"])
+@pytest.mark.first(5)
 def test_a_floor_that_is_none(shapes: Checkout, flag: str, floor: str) -> None:
     _tells(
         shapes.covsync("check", f"{flag}={floor}"),
@@ -265,6 +268,7 @@ def test_bad_usage_is_not_a_broken_floor(shapes: Checkout) -> None:
 
 
 @pytest.mark.parametrize("branch", ["-x", "a..b", "a b", "a~1", "x.lock", "/x", "@{1}", "a\nb"])
+@pytest.mark.first(3)
 def test_a_branch_name_that_git_refuses(shapes: Checkout, branch: str) -> None:
     ended = shapes.covsync("push", f"--branch={branch}")
     assert ended.status == 1
@@ -277,6 +281,7 @@ def test_the_branch_that_is_checked_out(shapes: Checkout) -> None:
 
 
 @pytest.mark.parametrize("name", ["/etc/passwd", "../secret.py", ".git/config", "link.py"])
+@pytest.mark.first(2)
 def test_a_path_that_leads_outside_the_repository(
     shapes: Checkout, tmp_path: Path, name: str
 ) -> None:
@@ -311,6 +316,7 @@ def test_a_file_outside_is_not_taken_for_one_inside(shapes: Checkout, tmp_path: 
 
 
 @pytest.mark.parametrize("name", ["/etc/passwd", "../secret.py", "C:\\secret.py"])
+@pytest.mark.first(1)
 def test_a_path_in_a_json_report_that_leads_outside(shapes: Checkout, name: str) -> None:
     shapes.coverage("json", "--quiet", "-o", "report.json")
     path = shapes.folder / "report.json"
@@ -333,6 +339,7 @@ def test_a_path_in_a_json_report_that_leads_outside(shapes: Checkout, name: str)
         ('{"a":' * 100_000, "not valid JSON"),
     ],
 )
+@pytest.mark.first(3)
 def test_a_json_report_that_is_none(shapes: Checkout, document: str, words: str) -> None:
     shapes.write({"report.json": document})
     _tells(shapes.covsync("check", "--data-file", "report.json"), 1, words)

@@ -36,7 +36,7 @@ def test_a_full_disk_is_said_and_nothing_is_published(
     shapes: Checkout, remote: Path, tmp_path: Path, size: str
 ) -> None:
     """However far it gets before there is no space left."""
-    shapes.write({"shapes.py": "x = 1\n" * 20000})
+    shapes.write({"shapes.py": "x = 1\n" * 5000})
     shapes.commit()
     shapes.coverage("run", "--include=shapes.py", "shapes.py")
     temporary = tmp_path / "tmp"

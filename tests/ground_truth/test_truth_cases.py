@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from histories import Commit, Configure, Edit, Move, Run, Stage, Write
 from judged_history import JudgedHistory
+
+pytestmark = pytest.mark.stress
 
 COMMIT = Commit("git commit -qm Change", "none", 0)
 FOLLOWED = COMMIT._replace(follow=2)

@@ -145,7 +145,7 @@ def kind(value):
         ("        last = value\n", "", 12),
     ],
 )
-@pytest.mark.first(4)
+@pytest.mark.first(2)
 def test_every_kind_of_statement_counts(recorded: Checkout, old: str, new: str, line: int) -> None:
     edit(recorded, MATCHING)
     recorded.write({"test_shapes.py": "from shapes import kind\nkind(1), kind(2), kind('')\n"})

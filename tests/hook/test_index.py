@@ -111,7 +111,7 @@ SETTINGS = {
 
 
 @pytest.mark.parametrize("name", ENVIRONMENT)
-@pytest.mark.first(3)
+@pytest.mark.first(1)
 def test_no_variable_of_git_changes_the_verdict_on_changed_lines(
     changed: Checkout, name: str
 ) -> None:
@@ -188,6 +188,7 @@ EACH_WAY = [
 
 
 @pytest.mark.parametrize("way", EACH_WAY, ids=" ".join)
+@pytest.mark.first(1)
 def test_a_hook_of_a_project_in_a_folder_sees_what_is_staged(
     backend: Checkout, way: list[str]
 ) -> None:
@@ -195,12 +196,14 @@ def test_a_hook_of_a_project_in_a_folder_sees_what_is_staged(
 
 
 @pytest.mark.parametrize("way", EACH_WAY, ids=" ".join)
+@pytest.mark.first(1)
 def test_so_does_it_in_a_linked_work_tree(backend: Checkout, way: list[str]) -> None:
     backend.git("worktree", "add", "--quiet", "../linked")
     untested_is_seen(Checkout(backend.folder.parent / "linked"), *way)
 
 
 @pytest.mark.parametrize("way", EACH_WAY, ids=" ".join)
+@pytest.mark.first(1)
 def test_so_does_it_in_a_submodule(backend: Checkout, tmp_path: Path, way: list[str]) -> None:
     run(["git", "init", "--quiet", "outer"], tmp_path)
     outer = Checkout(tmp_path / "outer")
@@ -471,6 +474,7 @@ def true_parents(checkout: Checkout) -> set[str]:
     ],
     ids=" and ".join,
 )
+@pytest.mark.first(4)
 def test_parents_are_those_the_commit_gets(branches: Checkout, commands: list[str]) -> None:
     branches.env["GIT_MERGE_AUTOEDIT"] = "no"
     for command in commands:

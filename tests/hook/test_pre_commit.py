@@ -67,6 +67,7 @@ def test_a_commit_without_data_is_blocked_with_what_to_do(project: Checkout) -> 
     assert 'no_data = "warn"' in ended.err
 
 
+@pytest.mark.stress
 def test_a_passing_verdict_is_seen_where_the_project_asks_for_it(
     tmp_path: Path, hook: Path
 ) -> None:

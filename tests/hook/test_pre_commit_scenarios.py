@@ -110,6 +110,7 @@ def test_untracked_files(project: Checkout) -> None:
     passes(commit(project, "-a"))
 
 
+@pytest.mark.stress
 def test_a_linked_work_tree(project: Checkout) -> None:
     project.git("worktree", "add", "--quiet", "../linked", "-b", "topic")
     linked = Checkout(project.folder.parent / "linked", project.env)
@@ -128,6 +129,7 @@ def test_commit_all(project: Checkout) -> None:
     is_stopped(commit(project, "-a"), f"{NOT_RUN}shapes.py:11 {EDITED}")
 
 
+@pytest.mark.stress
 def test_commit_one_file(project: Checkout) -> None:
     append(project, "shapes.py", UNCOVERED)
     project.git("add", "shapes.py")
@@ -142,6 +144,7 @@ def test_amend(project: Checkout) -> None:
     is_stopped(commit(project, "--amend", "-a"), f"{NOT_RUN}shapes.py:11 {EDITED}")
 
 
+@pytest.mark.stress
 def test_a_merge(project: Checkout) -> None:
     project.git("switch", "--quiet", "--create", "topic")
     append(project, "shapes.py", "\n\nUNIT = 1\n")
@@ -203,6 +206,7 @@ def test_the_first_commit(project: Checkout) -> None:
     assert "coverage is 75% by file times, its floor held" in ended.err
 
 
+@pytest.mark.stress
 def test_a_rename_a_deletion_and_a_mode(project: Checkout) -> None:
     project.git("mv", "shapes.py", "forms.py")
     is_stopped(commit(project), f"{NOT_RUN}shapes.py was loaded by the tests and is deleted")
@@ -228,6 +232,7 @@ def test_a_symbolic_link_and_a_submodule(project: Checkout) -> None:
     passes(commit(project))
 
 
+@pytest.mark.stress
 def test_line_ends(project: Checkout) -> None:
     project.git("config", "core.autocrlf", "true")
     project.write({"shapes.py": "# Shapes\n" + SHAPES})
@@ -250,6 +255,7 @@ def test_a_sparse_checkout(project: Checkout) -> None:
 
 @pytest.mark.parametrize("name", ["a b.py", "it's.py", 'a"b.py', "new\nline.py", "é.py"])
 @pytest.mark.first(1)
+@pytest.mark.stress
 def test_odd_names(project: Checkout, name: str) -> None:
     source = "x = 1\nif x == 2:\n    x = 3\n"
     run_it = f"import runpy\nrunpy.run_path({name!r})\n"
@@ -292,6 +298,7 @@ def test_before_a_push(project: Checkout) -> None:
     assert "total: 70% is below 75% (fail_under)" in run(push, project.folder, project.env).out
 
 
+@pytest.mark.stress
 def test_before_the_first_push(project: Checkout) -> None:
     """The remote has nothing yet; another branch than the one checked out is pushed."""
     run(["git", "init", "--quiet", "--bare", "../remote.git"], project.folder)

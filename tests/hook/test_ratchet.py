@@ -69,6 +69,7 @@ def test_yaml_too(measured: Checkout) -> None:
 @pytest.mark.parametrize(
     "step, figure", [("1", "66"), ("0.1", "66.6"), ("5", "65"), ("0.01", "66.66"), ("100", "50")]
 )
+@pytest.mark.first(2)
 def test_it_rounds_down_to_the_step(checkout: Checkout, step: str, figure: str) -> None:
     checkout.write({"code.py": "x = 1\nif x == 2:\n    x = 3\n"})
     checkout.write({"pyproject.toml": "[tool.covsync]\nfail_under = 50\n"})

@@ -237,6 +237,7 @@ def no_data(project: Checkout) -> None:
     ],
     ids=lambda value: value.__name__ if callable(value) else "",
 )
+@pytest.mark.first(4)
 def test_each_remedy_ends_in_a_verdict(
     project: Checkout, situation: Callable[[Checkout], None], expected: list[list[str]]
 ) -> None:

@@ -88,6 +88,7 @@ def test_a_smaller_scope_that_was_measured_before_is_not_judged(project: Checkou
         ({"conftest.py": "collect_ignore_glob = ['tests/test_b.py']\n"}, "conftest.py was added"),
     ],
 )
+@pytest.mark.first(1)
 def test_data_is_appended_only_where_nothing_has_changed(
     project: Checkout, change: dict[str, str], words: str
 ) -> None:

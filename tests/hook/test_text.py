@@ -211,6 +211,7 @@ def test_statements_start_where_coverage_py_says(random: Random) -> None:
 
 
 @pytest.mark.parametrize("path", STDLIB[::5], ids=lambda path: path.name)
+@pytest.mark.first(6)
 def test_statements_start_where_coverage_py_says_in_real_files(path: Path) -> None:
     assert statement_starts(path.read_bytes()) == starts_by_coverage_py(
         get_python_source(str(path))
@@ -226,6 +227,7 @@ def starts_by_coverage_py(text: str) -> dict[int, int]:
 
 
 @pytest.mark.parametrize("path", STDLIB[::6], ids=lambda path: path.name)
+@pytest.mark.first(6)
 def test_real_files_are_the_same_with_other_comments(path: Path) -> None:
     old = path.read_bytes()
     inside = {line for pair in statement_starts(old).items() for line in pair}

@@ -122,6 +122,7 @@ def test_nothing_measured_in_the_index_is_no_pass(project: Checkout) -> None:
     assert (ended.status, "no file that was measured is in this commit" in ended.err) == (3, True)
 
 
+@pytest.mark.stress
 def test_a_package_that_is_not_added_is_no_pass(project: Checkout) -> None:
     project.git("rm", "--quiet", "--cached", "shapes.py")
     project.git("commit", "--quiet", "--message", "Leave it out")
@@ -161,6 +162,7 @@ def test_a_new_test_that_is_not_added_is_named_and_adding_it_is_enough(project: 
         (AREA_TEST[: AREA_TEST.index("\n\ndef test_outline")], 5),
     ],
 )
+@pytest.mark.first(1)
 def test_a_test_that_was_gutted_skipped_or_deleted_is_another_test(
     project: Checkout, text: str, line: int
 ) -> None:
@@ -170,6 +172,7 @@ def test_a_test_that_was_gutted_skipped_or_deleted_is_another_test(
     is_not_what_ran(project, f"tests/test_area.py:{line} was edited after the tests ran")
 
 
+@pytest.mark.stress
 def test_a_removed_test_file_and_all_of_the_tests_removed(project: Checkout) -> None:
     project.write({"tests/test_negative.py": NEGATIVE_TEST})
     project.commit()
@@ -222,7 +225,7 @@ def test_kinds():
         ("    return value\n", "", 15),
     ],
 )
-@pytest.mark.first(3)
+@pytest.mark.first(1)
 def test_a_statement_that_is_removed_counts_even_where_the_file_no_longer_parses(
     project: Checkout, old: str, new: str, line: int
 ) -> None:
@@ -234,6 +237,7 @@ def test_a_statement_that_is_removed_counts_even_where_the_file_no_longer_parses
     is_not_what_ran(project, f"kinds.py:{line} was edited after the tests ran")
 
 
+@pytest.mark.stress
 def test_a_branch_with_more_tests_says_nothing_of_the_one_switched_to(project: Checkout) -> None:
     project.git("switch", "--quiet", "--create", "topic")
     project.write({"tests/test_negative.py": NEGATIVE_TEST})
@@ -262,6 +266,7 @@ def test_the_record_of_the_branch_that_is_committed_on_is_found_again(project: C
         ["covsync", "run", "--append", *PYTEST],
     ],
 )
+@pytest.mark.first(1)
 def test_data_that_was_appended_across_an_edit_is_of_no_text(
     project: Checkout, measure: list[str]
 ) -> None:
@@ -279,6 +284,7 @@ def test_data_that_was_appended_across_an_edit_is_of_no_text(
     assert check(project, "--fail-under=50").status == 0
 
 
+@pytest.mark.stress
 def test_data_of_two_runs_on_one_text_is_appended(project: Checkout) -> None:
     project.write({"tests/test_negative.py": NEGATIVE_TEST})
     project.commit()
@@ -348,6 +354,7 @@ exclude_also = [
         (SHAPES.replace("width < 0:", "width < 0:  # pragma: no cover"), "  # pragma: no cover"),
     ],
 )
+@pytest.mark.first(1)
 def test_an_exclusion_that_is_removed_asks_for_a_run(
     project: Checkout, text: str, removed: str
 ) -> None:
@@ -360,6 +367,7 @@ def test_an_exclusion_that_is_removed_asks_for_a_run(
     is_not_what_ran(project, "shapes.py")
 
 
+@pytest.mark.stress
 def test_a_decorator_by_which_a_function_is_excluded_counts(project: Checkout) -> None:
     text = "def uncounted(function):\n    return function\n\n\n@uncounted\n" + SHAPES
     project.write({"shapes.py": text, "pyproject.toml": EXCLUSIONS})
@@ -377,6 +385,7 @@ def test_an_expression_that_cannot_be_evaluated_asks_for_a_run() -> None:
     assert match_alike(b"x = 1\n", b"x = 1  # more\n", [["# nothing"]])
 
 
+@pytest.mark.stress
 def test_strings_around_a_statement_are_no_docstring(project: Checkout) -> None:
     project.write({"shapes.py": SHAPES + 'x = 0\n"""a"""; x += 1; """b"""\n'})
     project.commit()
@@ -401,6 +410,7 @@ def test_a_docstring_counts_where_doctests_ran(
     assert check(project).status == status
 
 
+@pytest.mark.stress
 def test_a_rename_into_what_is_omitted_or_out_of_the_source(project: Checkout) -> None:
     run_tests(project)
     (project.folder / "generated").mkdir()
@@ -408,6 +418,7 @@ def test_a_rename_into_what_is_omitted_or_out_of_the_source(project: Checkout) -
     is_not_what_ran(project, "shapes.py was loaded by the tests and is deleted")
 
 
+@pytest.mark.stress
 def test_a_module_that_was_renamed_without_its_imports(project: Checkout) -> None:
     run_tests(project)
     project.git("mv", "shapes.py", "forms.py")
@@ -453,6 +464,7 @@ def test_a_refused_record_is_refused_by_the_gate_too(project: Checkout) -> None:
     assert (ended.status, "shapes.py was edited while the tests ran" in ended.err) == (3, True)
 
 
+@pytest.mark.stress
 def test_parallel_data_that_is_combined_after_an_edit(project: Checkout) -> None:
     project.coverage("run", "--parallel-mode", *PYTEST)
     project.write({"shapes.py": SHAPES.replace("return 0", "return 1")})
@@ -635,6 +647,7 @@ def test_what_git_ignores_is_environment_but_tests_are_not(project: Checkout) ->
     assert check(project).status == 0
 
 
+@pytest.mark.stress
 def test_a_submodule_counts_by_its_commit(project: Checkout, tmp_path: Path) -> None:
     library = Checkout(tmp_path / "library")
     library.folder.mkdir()
@@ -667,6 +680,7 @@ def test_a_submodule_counts_by_its_commit(project: Checkout, tmp_path: Path) -> 
 
 
 @pytest.mark.skipif(sys.version_info < (3, 12), reason="its syntax needs Python 3.12")
+@pytest.mark.stress
 def test_a_new_syntax_is_compared_as_the_old_is(project: Checkout) -> None:
     text = SHAPES + "\n\ntype Size = tuple[int, int]\n"
     project.write(

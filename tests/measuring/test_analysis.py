@@ -154,7 +154,7 @@ def store_of(checkout: Checkout) -> Path:
 
 
 @pytest.mark.parametrize("settings", SETTINGS.values(), ids=SETTINGS)
-@pytest.mark.first(2)
+@pytest.mark.first(1)
 def test_reports_put_together_are_coverage_pys(many: Checkout, settings: str) -> None:
     measure(many, settings)
     assert "at once" not in written(many)
@@ -166,12 +166,14 @@ def test_reports_put_together_are_coverage_pys(many: Checkout, settings: str) ->
     assert "36 of 36 files from the store" in written(many)
 
 
+@pytest.mark.stress
 def test_a_form_of_page_that_is_not_known_is_coverage_pys_own(many: Checkout) -> None:
     many.write({"src/with\nline.py": "x = 1\n"})
     measure(many, SETTINGS["branches"])
     assert "at once" in written(many)
 
 
+@pytest.mark.stress
 def test_files_that_a_plugin_traced_are_analysed_each_time(many: Checkout) -> None:
     many.write({"traced.py": TRACED})
     measure(many, "[run]\nplugins = traced\ncore = ctrace\n")
@@ -179,7 +181,7 @@ def test_files_that_a_plugin_traced_are_analysed_each_time(many: Checkout) -> No
 
 
 @pytest.mark.parametrize("damage", ["gone", "cut", "other", "text", "folder"])
-@pytest.mark.first(1)
+@pytest.mark.stress
 def test_a_store_in_whatever_state_changes_no_answer(many: Checkout, damage: str) -> None:
     written(many)
     store = store_of(many)
@@ -205,6 +207,7 @@ def test_a_store_in_whatever_state_changes_no_answer(many: Checkout, damage: str
         assert "36 of 36 files from the store" in written(many)
 
 
+@pytest.mark.stress
 def test_shortened_results_are_made_again(many: Checkout) -> None:
     written(many)
     with sqlite3.connect(store_of(many)) as database:
@@ -278,6 +281,7 @@ def test_what_stops_a_process_is_told_as_ever(
     assert words in ended.err
 
 
+@pytest.mark.stress
 def test_processes_do_not_load_what_lies_about(many: Checkout) -> None:
     """Modules of the project do not stand in for the standard library's."""
     many.write({"html.py": "raise SystemExit(9)\n", "pickle.py": "raise SystemExit(9)\n"})
@@ -285,6 +289,7 @@ def test_processes_do_not_load_what_lies_about(many: Checkout) -> None:
 
 
 @pytest.mark.parametrize("options", [[], ["-O"], ["-OO"]])
+@pytest.mark.first(1)
 def test_processes_compile_as_python_was_told_to(many: Checkout, options: list[str]) -> None:
     """Without assertions and docstrings there are fewer statements."""
     many.write({"src/part.py": '"""Says what."""\nassert True\n' * 9 + SOURCES["src/part.py"]})
@@ -313,6 +318,7 @@ def test_what_a_process_is_warned_of_is_said_once(many: Checkout) -> None:
     assert many.covsync("check", "--verbose").err.count("bogus") == 1
 
 
+@pytest.mark.stress
 def test_a_change_of_settings_meanwhile_keeps_nothing(many: Checkout) -> None:
     first = many.covsync("check", "--format=json")
     shutil.rmtree(store_of(many).parent)

@@ -114,7 +114,7 @@ def test_what_did_not_change_is_not_analysed_again(analysed: Checkout) -> None:
 
 
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
-@pytest.mark.first(6)
+@pytest.mark.first(2)
 def test_whatever_changes_is_analysed(
     analysed: Checkout, change: Callable[[Checkout], object]
 ) -> None:
@@ -136,6 +136,7 @@ def test_what_changed_back_is_right_again(analysed: Checkout) -> None:
     "arguments",
     [("--fail-under=90",), ("--fail-under-file=80",), ("--format=json", "--fail-under=90")],
 )
+@pytest.mark.first(1)
 def test_lines_are_reported_without_coverage_py(
     analysed: Checkout, arguments: tuple[str, ...]
 ) -> None:
@@ -157,6 +158,7 @@ def test_changed_lines_are_judged_all_the_same(analysed: Checkout) -> None:
 
 
 @pytest.mark.parametrize("content", ["null", "[]", "{}", "[1, 2, 3, 4, 5, 6]", "x", ""])
+@pytest.mark.first(2)
 def test_what_cannot_be_read_is_analysed(analysed: Checkout, content: str) -> None:
     with sqlite3.connect(analysed.folder / ".git" / "covsync" / "store-4.sqlite") as store:
         store.execute("update measurement set facts = ? where kind = 'report'", [content])
@@ -188,6 +190,7 @@ def test_a_plugin_has_a_say_each_time(analysed: Checkout) -> None:
         assert (status, from_store) == (0, False)
 
 
+@pytest.mark.stress
 def test_a_file_left_out_with_a_warning_is_looked_at_again(shapes: Checkout) -> None:
     shapes.write({"more.py": "MORE = 1\n", ".coveragerc": "[report]\nignore_errors = true\n"})
     shapes.write({"pyproject.toml": ALL_THE_SAME})
@@ -213,6 +216,7 @@ def test_a_template_that_ran_as_code_is_remembered_as_none(shapes: Checkout) -> 
     assert checked(shapes) == (status, said, True)
 
 
+@pytest.mark.stress
 def test_a_data_file_that_was_named_is_not_the_usual_one(analysed: Checkout) -> None:
     usual = checked(analysed)
     analysed.coverage("run", "--data-file=../other", "shapes.py")
@@ -222,6 +226,7 @@ def test_a_data_file_that_was_named_is_not_the_usual_one(analysed: Checkout) -> 
     assert checked(analysed)[:2] == usual[:2]
 
 
+@pytest.mark.stress
 def test_a_folder_that_now_leads_out_of_the_repository_is_noticed(analysed: Checkout) -> None:
     analysed.write({"pyproject.toml": SETTINGS.replace("shapes.py", "inside/*")})
     analysed.write({"inside/more.py": "MORE = 1\n", "more_tests.py": "import inside.more\n"})

@@ -52,6 +52,7 @@ def test_a_truncated_store_changes_no_answer(recorded: Checkout, part: float) ->
     assert ended.out.startswith("total: 75% is below 90% (fail_under); missing shapes.py:3\n")
 
 
+@pytest.mark.stress
 def test_a_store_in_which_bytes_were_zeroed_changes_no_answer(recorded: Checkout) -> None:
     whole = store_of(recorded).read_bytes()
     for page in range(0, len(whole), 4096):
@@ -188,6 +189,7 @@ def several(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
     stale=st.sampled_from(["fail", "ignore"]),
     kind=st.sampled_from(["text", "json"]),
 )
+@pytest.mark.stress
 def test_random_edits_of_the_index_are_judged_by_what_is_stored(
     several: Checkout,
     edits: dict[str, str],

@@ -150,6 +150,7 @@ def test_every_subproject_keeps_its_history(shapes: Checkout, remote: Path) -> N
     assert len(history(remote, "web/history.jsonl")) == 1
 
 
+@pytest.mark.stress
 def test_a_branch_that_moved_meanwhile_is_left_as_it_is(shapes: Checkout, remote: Path) -> None:
     published_thrice(shapes)
     hook(remote, "pre-receive", MOVES)
@@ -163,6 +164,7 @@ def test_a_branch_that_moved_meanwhile_is_left_as_it_is(shapes: Checkout, remote
     assert on_branch(remote, "rev-list", "--count", "covsync-data") == "4\n"
 
 
+@pytest.mark.stress
 def test_a_server_that_forbids_it(shapes: Checkout, remote: Path) -> None:
     published_thrice(shapes)
     run(["git", "config", "receive.denyNonFastForwards", "true"], remote)

@@ -152,6 +152,7 @@ def test_another_user_publishes_the_same(source: Path, expected: tuple[str, str]
 
 
 @pytest.mark.parametrize("place", ["a/b/c/d", "with a space", "Größe %41 [x] (y)", "d" * 200])
+@pytest.mark.first(1)
 def test_it_does_not_matter_where_the_clone_and_the_temporary_files_are(
     source: Path, expected: tuple[str, str], tmp_path: Path, place: str
 ) -> None:
@@ -163,6 +164,7 @@ def test_it_does_not_matter_where_the_clone_and_the_temporary_files_are(
     assert not list(temporary.iterdir())
 
 
+@pytest.mark.stress
 def test_data_measured_in_another_clone_is_published_the_same(
     source: Path, expected: tuple[str, str], tmp_path: Path
 ) -> None:
@@ -174,6 +176,7 @@ def test_data_measured_in_another_clone_is_published_the_same(
     assert published(remote) == expected
 
 
+@pytest.mark.stress
 def test_parallel_data_combined_in_any_order_is_published_the_same(
     source: Path, expected: tuple[str, str], tmp_path: Path
 ) -> None:
@@ -200,7 +203,7 @@ COVERED_MORE = "def tax(price, rate=20):\n    price = int(price)\n    return pri
     ],
     ids=["another total", "the same total", "a comment"],
 )
-@pytest.mark.first(1)
+@pytest.mark.stress
 def test_a_change_of_one_source_changes_its_page_and_what_tells_its_figures(
     tmp_path: Path, text: str, also: set[str]
 ) -> None:

@@ -69,7 +69,7 @@ def refused(checkout: Checkout, remote: Path, *statuses: int) -> list[Ended]:
         *("git_by_link/hooks/x.py", "{here}/.git/config", "sub/../.git/hooks/x.py", "/dev/stdin"),
     ],
 )
-@pytest.mark.first(3)
+@pytest.mark.first(1)
 def test_a_file_outside_is_neither_read_nor_published(
     project: Checkout, remote: Path, tmp_path: Path, name: str
 ) -> None:
@@ -231,6 +231,7 @@ def test_no_page_is_injected_into(hostile: Checkout) -> None:
     ],
     ids=" ".join,
 )
+@pytest.mark.first(2)
 def test_no_terminal_line_is_injected_into(hostile: Checkout, command: list[str]) -> None:
     ended = hostile.covsync(*command)
     assert ended.status in (0, 2)

@@ -105,6 +105,7 @@ def test_killed_at_any_step_the_remote_is_before_or_after_and_the_next_push_succ
 
 
 @pytest.mark.parametrize("name", ["TERM", "HUP", "INT"])
+@pytest.mark.first(1)
 def test_a_job_that_is_stopped_leaves_nothing(killing: Killing, name: str) -> None:
     """As CI does it before it kills; the exit code is the signal's."""
     number = getattr(signal, f"SIG{name}")

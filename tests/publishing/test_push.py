@@ -147,6 +147,7 @@ def test_the_same_coverage_of_a_newer_commit_is_said_of_that_one(
     assert len(published(remote, "history.jsonl").splitlines()) == 3
 
 
+@pytest.mark.stress
 def test_a_shallow_clone_that_knows_both_commits_is_not_led_astray(
     shapes: Checkout, remote: Path, tmp_path: Path
 ) -> None:
@@ -213,6 +214,7 @@ def test_a_branch_with_a_history_keeps_it_and_files_of_others_stay(
     assert "1 updated, 1 removed" in ended.out
 
 
+@pytest.mark.stress
 def test_single_keeps_files_of_others_too(shapes: Checkout, remote: Path) -> None:
     shapes.covsync("push")
     other = shapes.folder.parent / "other"
@@ -228,6 +230,7 @@ def test_single_keeps_files_of_others_too(shapes: Checkout, remote: Path) -> Non
 
 
 @pytest.mark.parametrize("branch", ["main", "release"])
+@pytest.mark.first(1)
 def test_a_branch_with_other_files_is_never_taken(
     shapes: Checkout, remote: Path, branch: str
 ) -> None:
@@ -430,6 +433,7 @@ def test_a_coverage_json_report_is_published_without_pages(shapes: Checkout, rem
     assert listing(remote) == FILES
 
 
+@pytest.mark.stress
 def test_publishers_that_race_all_succeed_and_nothing_is_lost(
     shapes: Checkout, remote: Path, tmp_path: Path
 ) -> None:

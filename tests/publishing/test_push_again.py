@@ -69,7 +69,7 @@ def test_the_same_coverage_again_is_known_by_its_fingerprint(
         ("test_shapes.py", BETTER_TEST),
     ],
 )
-@pytest.mark.first(3)
+@pytest.mark.first(2)
 def test_whatever_bears_on_what_is_published_is_published(
     shapes: Checkout, remote: Path, path: str, text: str
 ) -> None:
@@ -88,6 +88,7 @@ def test_whatever_bears_on_what_is_published_is_published(
 @pytest.mark.parametrize(
     "path", ["badge.svg", "htmlcov/index.html", "README.md", "endpoint.json", "htmlcov/more.html"]
 )
+@pytest.mark.first(2)
 def test_what_someone_else_changed_is_mended(shapes: Checkout, remote: Path, path: str) -> None:
     push(shapes)
     before = run(["git", "ls-tree", "-r", BRANCH], remote).out

@@ -67,6 +67,7 @@ def test_an_address_that_git_rewrites(shapes: Checkout, server: HttpRemote, remo
 
 
 @pytest.mark.parametrize("credentials", ["", f"{USER}:wr0ng-t0ken", "wr0ng-t0ken"])
+@pytest.mark.first(1)
 def test_bad_credentials(shapes: Checkout, server: HttpRemote, credentials: str) -> None:
     shapes.git("remote", "set-url", "origin", server.url(credentials))
     ended = shapes.covsync("push", "--debug")
@@ -85,6 +86,7 @@ def test_bad_credentials(shapes: Checkout, server: HttpRemote, credentials: str)
         (503, "the remote cannot be reached"),
     ],
 )
+@pytest.mark.first(2)
 def test_what_a_server_answers(
     shapes: Checkout, server: HttpRemote, status: int, words: str
 ) -> None:
@@ -129,6 +131,7 @@ def test_a_branch_in_the_way(shapes: Checkout) -> None:
     assert "refs/heads/covsync-data/old" in ended.err
 
 
+@pytest.mark.stress
 def test_a_server_that_forbids_replacing(shapes: Checkout, remote: Path) -> None:
     assert shapes.covsync("push").status == 0
     run(["git", "config", "receive.denyNonFastForwards", "true"], remote)
@@ -171,6 +174,7 @@ def test_a_tip_that_moves_during_the_push_is_built_upon(shapes: Checkout, remote
     assert run(["git", "ls-tree", "--name-only", "covsync-data"], remote).out == "CNAME\n"
 
 
+@pytest.mark.stress
 def test_a_tip_that_always_moves_is_given_up(
     shapes: Checkout, remote: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -130,6 +130,7 @@ def test_links_lead_into_the_folder(several: dict[str, Checkout]) -> None:
     assert (out / "README.md").read_text().endswith(f"{API}{WEB.format(75)}{END}")
 
 
+@pytest.mark.stress
 def test_a_spelling_that_a_mac_takes_for_another_is_refused(several: dict[str, Checkout]) -> None:
     pushed(several["web"])
     ended = several["api"].covsync("push", "--subproject", "Web")
@@ -138,6 +139,7 @@ def test_a_spelling_that_a_mac_takes_for_another_is_refused(several: dict[str, C
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.first(1)
 def test_what_others_wrote_on_the_front_page_stays(
     several: dict[str, Checkout], remote: Path, tmp_path: Path, end: str
 ) -> None:
@@ -159,6 +161,7 @@ def test_what_others_wrote_on_the_front_page_stays(
     assert page.replace("\r\n", "\n") == f"# Ours\nbetween{listed}"
 
 
+@pytest.mark.stress
 def test_a_site_with_a_badge_of_its_own_is_not_taken(
     shapes: Checkout, remote: Path, tmp_path: Path
 ) -> None:
@@ -179,6 +182,7 @@ def branch_of(remote: Path, files: dict[str, str], tmp_path: Path) -> None:
     other.git("push", "--quiet", str(remote), "covsync-data")
 
 
+@pytest.mark.stress
 def test_a_folder_of_something_else_is_not_taken(
     several: dict[str, Checkout], remote: Path, tmp_path: Path
 ) -> None:
@@ -196,6 +200,7 @@ def test_a_folder_of_something_else_is_not_taken(
 
 
 @pytest.mark.parametrize("path", ["data.json/x.txt", "htmlcov", "htmlcov/shapes_py.html/x"])
+@pytest.mark.first(1)
 def test_nothing_in_the_way_is_dropped(
     shapes: Checkout, remote: Path, tmp_path: Path, path: str
 ) -> None:
@@ -209,6 +214,7 @@ def test_nothing_in_the_way_is_dropped(
 
 
 @pytest.mark.parametrize("name", ["..", "a/b", ".git", "-x", "", "HTMLCOV", "data.json", "a b"])
+@pytest.mark.first(2)
 def test_a_name_that_is_none(shapes: Checkout, name: str) -> None:
     shapes.write({"pyproject.toml": BRANCHES + f'[tool.covsync]\nsubproject = "{name}"\n'})
     ended = shapes.covsync("push")

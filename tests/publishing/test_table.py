@@ -56,13 +56,14 @@ def tables(checkout: Checkout) -> tuple[str, str]:
         "omit = ['z*']",
     ],
 )
-@pytest.mark.first(5)
+@pytest.mark.first(2)
 def test_the_table_is_coverage_pys(checkout: Checkout, report: str, *, branch: bool) -> None:
     measure(checkout, NAMES, report, branch=branch)
     ours, theirs = tables(checkout)
     assert ours == theirs
 
 
+@pytest.mark.stress
 def test_the_table_of_more_than_ten_thousand_statements(checkout: Checkout) -> None:
     checkout.write({"many.py": "x = 1\n" * 12345, ".gitignore": ".coverage\n"})
     checkout.commit()

@@ -201,6 +201,7 @@ def test_a_connection_that_always_breaks_is_given_up(
     assert tip(remote) == ""
 
 
+@pytest.mark.stress
 def test_a_server_that_never_answers_is_given_up(shapes: Checkout, server: HttpRemote) -> None:
     """After a minute; git's own variable, which the user may set, makes that shorter here."""
     server.silent = threading.Event()
@@ -216,7 +217,7 @@ def test_a_transport_that_never_ends_is_ended(
     shapes: Checkout, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """SSH has no bound of its own. What stands for it here waits forever."""
-    monkeypatch.setenv("GIT_SSH_COMMAND", "exec sleep 600 #")
+    monkeypatch.setenv("GIT_SSH_COMMAND", "exec cat #")
     monkeypatch.setattr(scratch, "LONGEST_SECONDS", 0.5)
     repository = Repository.around(shapes.folder)
     with scratch.scratch_repository(repository, "origin", "ssh://127.0.0.1/r.git") as reached:

@@ -152,6 +152,7 @@ def test_a_file_that_is_reached_by_a_link_is_noted_by_its_place(observed: Observ
 
 
 @pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
+@pytest.mark.first(1)
 def test_what_workers_load_is_noted(observed: Observed, method: str) -> None:
     observed.checkout.write(
         {
@@ -178,6 +179,7 @@ def test_what_subprocesses_load_is_noted_wherever_they_run(observed: Observed) -
 
 
 @pytest.mark.parametrize("end", ["os.kill(os.getpid(), 9)", "os._exit(3)", "os.abort()"])
+@pytest.mark.first(1)
 def test_a_process_that_ends_at_once_has_noted_what_it_loaded(observed: Observed, end: str) -> None:
     observed.checkout.write(
         {
@@ -269,6 +271,7 @@ def test_any_values_are_read_as_notes(tmp_path: Path) -> None:
     assert not session.appended
 
 
+@pytest.mark.stress
 def test_old_notes_do_not_pile_up(tmp_path: Path) -> None:
     made = [notes.new(tmp_path, Path("/project"), number) for number in range(1, 300)]
     for number, path in enumerate(made):
@@ -344,7 +347,7 @@ def test_pytest_notes_all_that_it_loads(checkout: Checkout, workers: tuple[str, 
         (["-p", "no:doctest", "-ra", "--tb", "short"], "", ""),
     ],
 )
-@pytest.mark.first(3)
+@pytest.mark.first(2)
 def test_what_narrows_a_pytest_session_is_noted(
     checkout: Checkout, arguments: list[str], option: str, files: str
 ) -> None:
@@ -364,6 +367,7 @@ def test_what_narrows_a_pytest_session_is_noted(
         (["tests"], "testpaths = tests other*", ("other_tests", "tests")),
     ],
 )
+@pytest.mark.first(2)
 def test_where_folders_may_leave_tests_out_is_noted(
     checkout: Checkout, arguments: list[str], settings: str, folders: tuple[str, ...]
 ) -> None:
@@ -385,6 +389,7 @@ def test_what_the_projects_settings_leave_out_does_not_narrow(checkout: Checkout
     assert session.python_files == ("test_*.py", "check.py")
 
 
+@pytest.mark.stress
 def test_a_session_that_stops_at_a_failure_is_narrowed(checkout: Checkout) -> None:
     checkout.write({**PYTEST_PROJECT, "test_one.py": "def test_one():\n    assert False\n"})
     whole = pytest_notes(checkout, *PARALLEL, status=1)
@@ -439,6 +444,7 @@ def test_pytest_without_coverage_notes_nothing(checkout: Checkout) -> None:
     assert not (checkout.folder / ".git" / "covsync").exists()
 
 
+@pytest.mark.stress
 def test_a_run_that_appends_says_onto_what(checkout: Checkout) -> None:
     checkout.write(PYTEST_PROJECT)
     command = "coverage run --append --data-file=.coverage -m pytest -q -p no:covsync"
@@ -497,6 +503,7 @@ def test_a_measured_copy_is_noted_before_its_name_is_mapped(
     }
 
 
+@pytest.mark.stress
 def test_a_killed_session_leaves_what_it_noted(checkout: Checkout) -> None:
     checkout.write({**PYTEST_PROJECT, "test_two.py": "import os\nos.kill(os.getpid(), 9)\n"})
     session = pytest_notes(checkout, *PARALLEL, status=-signal.SIGKILL)
@@ -505,6 +512,7 @@ def test_a_killed_session_leaves_what_it_noted(checkout: Checkout) -> None:
 
 
 @pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
+@pytest.mark.first(1)
 def test_djangos_parallel_workers_note_what_they_load(observed: Observed, method: str) -> None:
     """Its workers import the test modules anew where they are not forked from their parent."""
     cases = "".join(

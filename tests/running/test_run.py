@@ -44,6 +44,7 @@ def figures(checkout: Checkout) -> Any:  # noqa: ANN401 - coverage.py's document
         (["missing.py"], 1),
     ],
 )
+@pytest.mark.first(2)
 def test_its_exit_code_is_the_programs(shapes: Checkout, program: list[str], status: int) -> None:
     shapes.write(
         {
@@ -65,6 +66,7 @@ def test_it_measures_as_coverage_run_does(shapes: Checkout) -> None:
 
 
 @pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
+@pytest.mark.first(1)
 def test_it_measures_multiprocessing(checkout: Checkout, method: str) -> None:
     checkout.write(
         {
@@ -248,6 +250,7 @@ def test_recording_needs_data(shapes: Checkout) -> None:
         ["coverage", "run", "-m", "pytest", "-q"],
     ],
 )
+@pytest.mark.first(2)
 def test_pytest_records_by_itself_where_it_measures(checkout: Checkout, command: list[str]) -> None:
     checkout.write(XDIST)
     checkout.commit()
@@ -386,6 +389,7 @@ def test_a_module_that_is_no_file_is_said_to_want_its_option(shapes: Checkout) -
         ),
     ],
 )
+@pytest.mark.first(2)
 def test_a_run_that_does_not_end_is_not_recorded(
     shapes: Checkout, test: str, arguments: list[str], status: int, reason: str
 ) -> None:
@@ -419,7 +423,7 @@ CLOSED = "        pool.close()\n        pool.join()\n"
 
 @pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
 @pytest.mark.parametrize("end", ["", CLOSED], ids=["terminated", "closed"])
-@pytest.mark.first(2)
+@pytest.mark.stress
 def test_pools_give_the_same_figures_each_time(checkout: Checkout, method: str, end: str) -> None:
     """Terminated workers may be starting, working or saving. 20 runs of each, by an option."""
     checkout.write(
@@ -437,6 +441,7 @@ def test_pools_give_the_same_figures_each_time(checkout: Checkout, method: str, 
         assert "Traceback" not in ended.err
 
 
+@pytest.mark.stress
 def test_a_process_that_outlives_the_program_is_waited_for(checkout: Checkout) -> None:
     checkout.write(
         {
@@ -452,6 +457,7 @@ def test_a_process_that_outlives_the_program_is_waited_for(checkout: Checkout) -
     assert ended.out == "covsync: coverage is 100%, recorded\n", ended
 
 
+@pytest.mark.stress
 def test_a_program_that_is_terminated_by_itself_ends_so(checkout: Checkout) -> None:
     """The signal comes at any moment of a process's life; the process always ends by it."""
     checkout.write(
