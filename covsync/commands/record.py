@@ -114,8 +114,7 @@ def _observed(project: Project) -> Record | None:
     """The record of the data as it is that was made by what the tests' processes noted."""
     present = digest(project.config.data_file or settings.data_file())
     with contextlib.suppress(StoreError), project.stored() as stored:
-        found = (each for each in stored.records() if each.data_digest == present)
-        return next((each for each in found if present and not each.by_times), None)
+        return next(stored.records(data_digest=present, by_times=False), None)
     return None
 
 
@@ -156,7 +155,9 @@ def _record(
         path: _loaded_file(name, reports.get(path), texts.get(path)) for path, name in names.items()
     }
     loads_all = any(each.loads_all for each in sessions)
-    earlier = _loaded_before(project, asked.bearing)
+    earlier: Collection[str] = ()
+    with contextlib.suppress(StoreError), project.stored() as stored:
+        earlier = stored.loaded_by_all_tests(asked.bearing)
     by_option = any(each.narrowed_by_option for each in sessions)
     narrowed = why_narrowed(sessions, files, present, tests, earlier)
     if base and (not base.narrowed or not why_narrowed(sessions, ran.digests, present, tests, ())):
@@ -323,9 +324,8 @@ def _appended_to(project: Project, sessions: Iterable[Session]) -> Record | None
     if not onto:
         return None
     with contextlib.suppress(StoreError), project.stored() as stored:
-        for each in stored.records():
-            if each.data_digest == onto:
-                return each
+        for each in stored.records(data_digest=onto):
+            return each
     raise NothingToJudgeError(
         "the coverage data was appended to data that is not recorded", "Run all tests again."
     )
@@ -344,15 +344,3 @@ def _refuse_changed(
             raise NothingToJudgeError(f"{project.shown(path)} has changed {since}", fix)
     for path in sorted(set(present).difference(base.files, base.unloaded)):
         raise NothingToJudgeError(f"{project.shown(path)} was added {since}", fix)
-
-
-def _loaded_before(project: Project, bearing: str) -> set[str]:
-    """The files that recorded runs of all tests loaded with the same settings."""
-    with contextlib.suppress(StoreError), project.stored() as stored:
-        return {
-            path
-            for each in stored.records()
-            if not each.narrowed and each.settings == bearing
-            for path in each.files
-        }
-    return set()

@@ -103,13 +103,31 @@ class Reader:
         self._folder = folder
         self._loaded: dict[bytes, bytes] = {}
 
-    def records(self) -> Iterator[Record]:
-        """The records, those of all tests before those of a part, the newest first."""
+    def records(self, **wanted: object) -> Iterator[Record]:
+        """The records, those of all tests before those of a part, the newest first.
+
+        ``wanted`` are fields of ``Record`` by name, and chooses those with these values.
+        """
         for kind in (RECORD, NARROWED):
             for number, facts in self._measurements(kind):
-                with _errors_of_reading():
-                    files = self._files(number, has_branches=facts["has_branches"])
-                yield _record(facts, files)
+                if all(facts.get(name) == value for name, value in wanted.items()):
+                    with _errors_of_reading():
+                        files = self._files(number, has_branches=facts["has_branches"])
+                    yield _record(facts, files)
+
+    def loaded_by_all_tests(self, settings: str) -> frozenset[str]:
+        """The files that recorded runs of all tests loaded or measured with these ``settings``."""
+        numbers = [
+            number
+            for number, facts in self._measurements(RECORD)
+            if facts.get("settings") == settings
+        ]
+        marks = ", ".join("?" * len(numbers))
+        rows = self._execute(
+            f"select distinct path from file where measurement in ({marks})",  # noqa: S608
+            numbers,
+        )
+        return frozenset(path for (path,) in rows)
 
     def newest_recording(self) -> int:
         """When the newest record was made (Unix time in seconds), 0 where there is none."""
