@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Mapping
 from typing import NamedTuple, TextIO
 
@@ -67,6 +68,24 @@ class Console(NamedTuple):
         """What is wrong, and on the next line what to do about it."""
         _write(sys.stderr, f"covsync: error: {_line(message)}", "red")
         _write(sys.stderr, f"  {fix}", None)
+
+
+class Timings:
+    """Where a command's time goes, for ``--verbose``: phases that follow each other."""
+
+    def __init__(self) -> None:
+        self._since = time.perf_counter()
+        self._laps: list[tuple[str, float]] = []
+
+    def lap(self, phase: str) -> None:
+        """Ends a ``phase``, which began where the one before ended."""
+        now = time.perf_counter()
+        self._laps.append((phase, now - self._since))
+        self._since = now
+
+    def lines(self) -> list[str]:
+        """A line a phase: seconds, and what it was."""
+        return [f"{seconds:8.3f} s  {phase}" for phase, seconds in self._laps]
 
 
 def _write(stream: TextIO | None, text: str, style: str | None) -> None:

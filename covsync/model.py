@@ -128,6 +128,25 @@ class Lines(NamedTuple):
     missing_branches: tuple[Branch, ...] = ()
     executed_branches: tuple[Branch, ...] = ()
 
+    @classmethod
+    def of_entry(cls, entry: bytes, *, has_branches: bool) -> Lines:
+        """The lines in an entry of ``CoverageJson``."""
+        import json
+        import zlib
+
+        found = json.loads(zlib.decompress(entry))
+
+        def branches(key: str) -> tuple[Branch, ...]:
+            return tuple(sorted(map(tuple, found[key]))) if has_branches else ()
+
+        return cls(
+            executed=tuple(sorted(found["executed_lines"])),
+            missing=tuple(sorted(found["missing_lines"])),
+            excluded=tuple(sorted(found["excluded_lines"])),
+            missing_branches=branches("missing_branches"),
+            executed_branches=branches("executed_branches"),
+        )
+
     def counted(self) -> Totals:
         """What the lines and branches add up to."""
         excluded, missing = set(self.excluded), set(self.missing)

@@ -11,8 +11,7 @@ from typing import NamedTuple
 from covsync.commands import project as projects
 from covsync.commands.commit import Commit, shown_differences
 from covsync.commands.current_report import CurrentReport, current_report, recorded_paths
-from covsync.commands.timings import Timings
-from covsync.console import Console
+from covsync.console import Console, Timings
 from covsync.errors import NoDataError, NothingToJudgeError
 from covsync.gate.floors import Asked, judge
 from covsync.gate.unseen import is_seen

@@ -11,9 +11,8 @@ from typing import NamedTuple
 from covsync.commands import project as projects
 from covsync.commands.commit import SETTINGS, TESTS, Commit
 from covsync.commands.project import Project
-from covsync.commands.timings import Timings
 from covsync.config import floor
-from covsync.console import Console
+from covsync.console import Console, Timings
 from covsync.errors import CovsyncError, NothingToJudgeError
 from covsync.gate.index_report import IndexReport, changed, index_report
 from covsync.git import index

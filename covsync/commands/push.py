@@ -16,9 +16,8 @@ from covsync.commands import project as projects
 from covsync.commands.branch_update import Place, already_published, propose
 from covsync.commands.project import Project
 from covsync.commands.source_commit import refuse_other_texts
-from covsync.commands.timings import Timings
 from covsync.config import Config
-from covsync.console import Console
+from covsync.console import Console, Timings
 from covsync.contents import Files
 from covsync.errors import CovsyncError, NothingToJudgeError, PublicationError
 from covsync.git import data_branch, index

@@ -11,9 +11,8 @@ from covsync.commands import project as projects
 from covsync.commands.commit import Commit, shown_differences
 from covsync.commands.current_report import CurrentReport, current_report
 from covsync.commands.project import Project
-from covsync.commands.timings import Timings
 from covsync.config_edit import edited
-from covsync.console import Console
+from covsync.console import Console, Timings
 from covsync.errors import CovsyncError, NothingToJudgeError
 from covsync.gate.floors import Raised, raised
 from covsync.model import exact_decimal, shown_name

@@ -11,12 +11,11 @@ from pathlib import Path
 from covsync.commands import project as projects
 from covsync.commands.project import Project
 from covsync.commands.recorded_files import AGAIN, committed_paths, recorded_files
-from covsync.commands.timings import Timings
-from covsync.console import Console
+from covsync.console import Console, Timings
 from covsync.errors import CovsyncError, NothingToJudgeError
 from covsync.git import index
-from covsync.measure import file_times, settings, store
-from covsync.measure.data_file import digest
+from covsync.measure import settings, store
+from covsync.measure.data_file import begun, digest, newer
 from covsync.measure.measure import MeasuredData, Measurement, measured
 from covsync.measure.session import notes
 from covsync.measure.session.copies import installed_copies, refuse_other_copies
@@ -278,7 +277,7 @@ def _refuse_newer(
     folders = {path.rpartition("/")[0] for path in paths}
     folders -= {os.path.relpath(data_file.absolute().parent, top).removeprefix(".")}
     watched = [*sorted(paths), *sorted(folders)] if began is None else sorted(paths)
-    for path in file_times.newer(watched, began or file_times.begun(data_file), top):
+    for path in newer(watched, began or begun(data_file), top):
         raise NothingToJudgeError(
             f"{project.shown(path)} was written after the coverage data, so the tests may have "
             "run on another text",
@@ -289,7 +288,7 @@ def _refuse_newer(
 def _refuse_edited_settings(project: Project, sessions: Iterable[Session]) -> None:
     began = min(session.began for session in sessions)
     names = [name for name in settings.names(project.depth) if (project.folder / name).is_file()]
-    for name in file_times.newer(names, began, project.folder):
+    for name in newer(names, began, project.folder):
         raise NothingToJudgeError(f"{name} was edited while the tests ran", AGAIN)
 
 
@@ -299,7 +298,7 @@ def _refuse_edited_templates(
     """Of what a plugin measured nothing was noted, so its time is the evidence."""
     began = min(session.began for session in sessions)
     templates = sorted(path for path in paths if not is_python(path))
-    for path in file_times.newer(templates, began, project.repository.top):
+    for path in newer(templates, began, project.repository.top):
         raise NothingToJudgeError(f"{project.shown(path)} was edited while the tests ran", AGAIN)
 
 

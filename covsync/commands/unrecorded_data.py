@@ -9,7 +9,8 @@ from pathlib import Path
 from covsync.commands.commit import SETTINGS, TESTS, Commit, shown_differences
 from covsync.console import Console
 from covsync.git import index
-from covsync.measure import file_times, scope, settings
+from covsync.measure import scope, settings
+from covsync.measure.data_file import begun, newer
 from covsync.model import Difference, Evidence
 from covsync.source_paths import folders, is_python
 
@@ -83,11 +84,11 @@ def differences_by_times(
     found = [Difference(path, 0, "missing") for path in not_staged if path not in ignored]
     tracked = [path for path in watched if path in commit.objects]
     containing = {_folder(path) for path in watched} - {_own_folder(repository.top, data_file)}
-    begun = file_times.begun(data_file)
     asked = [path for path in commit.listing.files if settings.is_of_settings_alone(path)]
-    newer = file_times.newer(sorted({*tracked, *containing, *asked}), begun, repository.top)
-    found += [Difference(path or ".", 0, "written") for path in newer]
-    unstaged = state.differing.intersection([*tracked, *asked]).difference(newer)
+    looked_at = sorted({*tracked, *containing, *asked})
+    written = newer(looked_at, begun(data_file), repository.top)
+    found += [Difference(path or ".", 0, "written") for path in written]
+    unstaged = state.differing.intersection([*tracked, *asked]).difference(written)
     found += [Difference(path, 0, "unstaged") for path in unstaged]
     if commit.name is not None:
         found += [Difference(path, 0, "elsewhere") for path in _not_in_index(commit, tracked)]

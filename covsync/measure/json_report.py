@@ -136,11 +136,6 @@ def _percentage(name: str, counts: Mapping[str, int], precision: int) -> float |
     return (100.0 * covered) / coverable if coverable else 100.0
 
 
-def lines_of(path: str, content: bytes, *, has_branches: bool) -> Lines:
-    """The lines and branches in the compressed entry of a file. Raises ``MalformedError``."""
-    return _file_report(path, _entry(path, content), has_branches=has_branches).lines
-
-
 def report_from_json(parts: CoverageJson, style: ReportStyle) -> Report:
     """The report that a document holds. Raises ``MalformedError``.
 
@@ -168,7 +163,7 @@ def report_from_summaries(
 
     def file_report(path: str) -> FileReport:
         totals = _counts(summaries[path], path, has_branches=has_branches)
-        lines = partial(lines_of, path, parts.entries[path], has_branches=has_branches)
+        lines = partial(Lines.of_entry, parts.entries[path], has_branches=has_branches)
         return FileReport(path, totals, lines)
 
     return _report(parts, list(map(file_report, sorted(parts.entries))), style)

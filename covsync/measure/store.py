@@ -27,7 +27,7 @@ from typing import Any, NamedTuple
 
 from covsync.errors import CovsyncError
 from covsync.measure.inputs import FileState, Inputs
-from covsync.measure.json_report import Entry, lines_of
+from covsync.measure.json_report import Entry
 from covsync.measure.sqlite_file import is_locked, reading, write
 from covsync.model import Lines, LoadedFile, Record, Refusal, ReportStyle, Scope, Totals
 
@@ -80,15 +80,13 @@ class StoredReport(NamedTuple):
 class _StoredLines:
     """Reads the lines of a file from its entry in the store."""
 
-    def __init__(self, reader: Reader, path: str, digest: bytes, *, has_branches: bool) -> None:
+    def __init__(self, reader: Reader, digest: bytes, *, has_branches: bool) -> None:
         self.reader = reader
-        self.path = path
         self.digest = digest
         self.has_branches = has_branches
 
     def __call__(self) -> Lines:
-        content = self.reader.content(self.digest)
-        return lines_of(self.path, content, has_branches=self.has_branches)
+        return Lines.of_entry(self.reader.content(self.digest), has_branches=self.has_branches)
 
 
 class Reader:
@@ -238,7 +236,7 @@ class Reader:
         for path, name, entry, text, *counts in rows:
             file = LoadedFile(name, own_text=None if text is None else partial(self._text, text))
             if entry is not None:
-                lines = _StoredLines(self, path, entry, has_branches=has_branches)
+                lines = _StoredLines(self, entry, has_branches=has_branches)
                 file = file._replace(totals=Totals(*counts), detail=lines)
             files[path] = file
         return files
