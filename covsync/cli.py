@@ -200,7 +200,7 @@ def parser() -> argparse.ArgumentParser:
 def _common() -> Parser:
     """The options that hold before a command and behind it.
 
-    Each parser has them anew: argparse would share their defaults, so that a command's took away
+    Each parser gets its own: argparse would share their defaults, so that a command's took away
     what was given before it.
     """
     common = Parser(add_help=False, argument_default=argparse.SUPPRESS)

@@ -37,7 +37,7 @@ class Console(NamedTuple):
 
     @property
     def is_terminal(self) -> bool:
-        """Whether a person reads what is said, not a program or a log."""
+        """Whether standard output is a terminal."""
         return sys.stdout is not None and sys.stdout.isatty()
 
     def say(self, text: str, style: str | None = None) -> None:
@@ -45,7 +45,7 @@ class Console(NamedTuple):
         _write(sys.stdout, text, style)
 
     def note(self, text: str) -> None:
-        """Something worth knowing beside the result."""
+        """A remark on the result."""
         _write(sys.stderr, f"covsync: note: {_line(text)}", "yellow")
 
     def warning(self, message: str, fix: str) -> None:

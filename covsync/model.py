@@ -229,7 +229,7 @@ class FileReport(NamedTuple):
 
     @property
     def lines(self) -> Lines:
-        """The lines and branches, read anew each time where they are only stored."""
+        """The lines and branches; where they are only stored, each access reads them again."""
         return self.detail if isinstance(self.detail, Lines) else self.detail()
 
     def on_lines(self, lines: frozenset[int]) -> FileReport:
@@ -385,7 +385,7 @@ class Record(NamedTuple):
     bear on a run, ``settings_digest`` is that of the files they come from. ``fail_under`` is
     coverage.py's floor, ``configured_fail_under`` what its files set it to. ``data_digest`` is the
     SHA-256 of the ``data_file``, which is ``named`` where it is another than coverage.py's own
-    choice. ``command`` measured it, "" where nobody said which.
+    choice. ``command`` measured it, "" if unknown.
     """
 
     data_file: str

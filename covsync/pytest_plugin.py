@@ -105,7 +105,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 @contextlib.contextmanager
 def _failing_softly() -> Iterator[None]:
-    """Lets pytest go on whatever fails here, which is said when it no longer captures output."""
+    """Lets pytest go on whatever fails here; the error is printed when pytest has ended."""
     try:
         yield
     except Exception as error:  # noqa: BLE001 - the tests are more important

@@ -127,9 +127,9 @@ def _judge(
         text = verdicts.as_text(current.report, verdict, evidence, current.command)
         console.say(text, "red" if status else None)
         if console.is_terminal:
-            console.say(f"covsync: {verdicts.basis(evidence, int(time.time()))}")
+            console.say(f"covsync: {verdicts.evidence_text(evidence, int(time.time()))}")
         else:
-            console.detail(verdicts.basis(evidence, int(time.time())))
+            console.detail(verdicts.evidence_text(evidence, int(time.time())))
     return status
 
 

@@ -39,7 +39,7 @@ class CurrentReport(NamedTuple):
     """A report to judge, and why it is taken to be of the code that is judged.
 
     ``files`` are the reports by path from the repository's top level. ``fail_under`` is
-    coverage.py's own floor. ``command`` would measure anew.
+    coverage.py's own floor. ``command`` would run the tests again.
     """
 
     report: Report
@@ -69,7 +69,7 @@ def current_report(console: Console, timings: Timings, commit: Commit) -> Curren
                 timings.lap("stored report")
                 return found
     except StoreError as error:
-        console.detail(f"{place / store.NAME} cannot be read, so it is set aside: {error}")
+        console.detail(f"{place / store.NAME} cannot be read, so it is not used: {error}")
     found = _of_analysis(console, commit)
     timings.lap("analysis")
     return found
@@ -260,7 +260,7 @@ def _refuse_left_out(commit: Commit, compared: Compared, stored: Reader) -> None
 
 
 def _command(record: Record, stored: Reader) -> str:
-    """What runs the tests of a record anew: all of them, where it is of a part."""
+    """The command that runs the tests again: all of them, where the record is of a part."""
     return _whole_command(stored) if record.narrowed else record.command or TESTS
 
 

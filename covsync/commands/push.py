@@ -45,8 +45,8 @@ def push(
 ) -> int:
     """Publishes the coverage of the checked-out commit; 0 where the branch then holds it.
 
-    With ``soft_fail`` also where it could not be published, which is said; coverage that cannot
-    be measured is no such case.
+    With ``soft_fail`` also where it could not be published, which is a warning then; coverage that
+    cannot be measured stays an error.
     """
     timings = Timings()
     project = projects.open_project(flags, allow_bare=True)

@@ -83,7 +83,7 @@ def record_project(
 ) -> str:
     """Records the data of a project; its total, as it is shown.
 
-    ``command`` measured it, "" where nobody said which. ``sessions`` are what its processes noted:
+    ``command`` measured it, "" if unknown. ``sessions`` are what its processes noted:
     without any, files' times are the evidence. Data that cannot be recorded is refused in the
     store, so that no commit is judged by it. Raises ``NothingToJudgeError`` and ``CovsyncError``.
     """

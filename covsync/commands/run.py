@@ -34,7 +34,7 @@ POLL_SECONDS = 0.01
 
 
 class Scratch(NamedTuple):
-    """Where the processes of one run write: their data (beside ``data``), notes, and a lock."""
+    """Where the processes of one run write: data files (named like ``data``), notes, and a lock."""
 
     folder: Path
     data: Path
@@ -199,7 +199,7 @@ def _wait_for_stragglers(lock: Path) -> None:
 def _measure(
     program: Sequence[str], scratch: Scratch, here: Path, environ: Mapping[str, str]
 ) -> Outcome:
-    """Runs the program ``here``, each of its processes with a data file beside the data's."""
+    """Runs the program ``here``; each of its processes writes a data file of its own."""
     scratch.data.parent.mkdir()
     rcfile = scratch.folder / "coveragerc"
     subprocess_rcfile.write_for_all_processes(rcfile)

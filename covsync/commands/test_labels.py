@@ -72,7 +72,7 @@ def _parsed(runner: Runner) -> tuple[argparse.Namespace, list[str], list[str]]:
     parser.add_argument("-p", "--pattern")
     try:
         found, rest = parser.parse_known_args(runner.words)
-    except argparse.ArgumentError:  # the runner will have said so
+    except argparse.ArgumentError:  # the runner has reported it
         found, rest = parser.parse_known_args([])
     labels = [word for word in rest if not word.startswith("-")]
     pattern = found.pattern

@@ -54,7 +54,7 @@ class ParsedText:
 
     @cached_property
     def shared_docstrings(self) -> frozenset[int]:
-        """The first lines of the logical lines that hold a docstring beside other code."""
+        """The first lines of the logical lines that hold a docstring and other code."""
         return frozenset(line for line in self._docstring_lines if len(self._nodes[line]) > 1)
 
     def content(self, line: LogicalLine, *, docstrings: bool) -> tuple[str, Sequence[object]]:

@@ -241,7 +241,7 @@ def _of_remote(theirs: Iterable[Setting], remote: str) -> list[Setting]:
 
 
 def _patience(theirs: Iterable[Setting]) -> dict[str, str]:
-    """When a silent server is given up, as environment variables, unless the user has said it."""
+    """After how long git gives up a silent server, as environment variables; the user's own win."""
     if any(key.startswith("http.") and ".lowspeed" in f".{key}" for key, _ in theirs):
         return {}
     return {name: os.environ.get(name, value) for name, value in STALLED.items()}

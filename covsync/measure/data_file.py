@@ -79,8 +79,8 @@ def sha256_of(path: str) -> str:
 def begun(data_file: Path) -> int:
     """When the data in a file begins, as far as its times say (Unix time in nanoseconds).
 
-    coverage.py makes the file anew unless it appends, so that is when the file was made: where the
-    file system has that; else its last change.
+    coverage.py creates the file again unless it appends, so that is when the file was created;
+    where the file system does not record that, its last change.
     """
     found = data_file.stat()
     return min(_made(data_file) or found.st_mtime_ns, found.st_mtime_ns)

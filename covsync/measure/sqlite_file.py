@@ -1,4 +1,4 @@
-"""SQLite files: reading any, and writing covsync's own, which are begun anew where damaged."""
+"""SQLite files: reading any, and writing covsync's own, which are created again where damaged."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def reading(file: Path) -> Iterator[sqlite3.Connection]:
 
 
 def write(file: Path, work: Callable[[sqlite3.Connection], None]) -> None:
-    """Does ``work`` in one transaction on a file, which is begun anew where that cannot be.
+    """Does ``work`` in one transaction on a file, which is created again where it is damaged.
 
     Raises ``OSError`` or ``sqlite3.Error`` where nothing can be written.
     """

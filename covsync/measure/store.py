@@ -276,7 +276,7 @@ def save_record(place: Path, folder: str, record: Record, entries: Mapping[str, 
     """Stores ``record`` as the newest of the project in ``folder``, in the store at ``place``.
 
     ``entries`` are the compressed entries of the measured files by path. A store that cannot be
-    read is set aside and begun anew. Raises ``CovsyncError`` where nothing can be written.
+    read is deleted and created again. Raises ``CovsyncError`` where nothing can be written.
     """
     facts = record._asdict()
     del facts["files"]

@@ -88,8 +88,8 @@ class Publication:
     def files(self, history: bytes = b"", data: bytes | None = None) -> Files:
         """The files by path, with this measurement's line among those of ``history``.
 
-        They are stamped as those are of which ``data`` is the ``data.json``: where the branch holds
-        the same files, another machine that made them is no news.
+        The fingerprint is that of ``data``, the published ``data.json``, where that is given: so
+        files that differ in nothing else, as another machine makes them, are found to be equal.
         """
         fingerprint = self.fingerprint if data is None else fingerprint_of(data)
         lines = history_jsonl(history, self.report, self.source)

@@ -90,7 +90,7 @@ def _reservations(evidence: Evidence) -> str:
     return "; ".join(found)
 
 
-def basis(evidence: Evidence, now: int) -> str:
+def evidence_text(evidence: Evidence, now: int) -> str:
     """What stands behind a verdict: when the tests ran, and on how many files."""
     files = f"{evidence.files} {'file' if evidence.files == 1 else 'files'}"
     ago = _ago(now - evidence.recorded_at)

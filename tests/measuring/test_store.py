@@ -38,7 +38,7 @@ def store_of(checkout: Checkout) -> Path:
 def answers(checkout: Checkout) -> None:
     """The answer is by the record, or else by file times and the store is said to be why."""
     ended = checkout.covsync("check", "--verbose")
-    expected = BY_TIMES if "cannot be read, so it is set aside" in ended.err else RECORDED
+    expected = BY_TIMES if "cannot be read, so it is not used" in ended.err else RECORDED
     assert (ended.status, ended.out) == (0, expected)
 
 

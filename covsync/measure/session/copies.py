@@ -72,7 +72,7 @@ def lines_of_current(top: Path) -> list[dict[str, object]]:
 
 
 def lines_of_parts(data_file: Path, began: int, top: Path) -> list[dict[str, object]]:
-    """The same for the data that processes wrote beside ``data_file`` since ``began``."""
+    """The same for the parallel data that processes wrote next to ``data_file`` since ``began``."""
     parts = data_file.parent.glob(f"{data_file.name}.*")
     return _lines(copies_of([part for part in parts if part.stat().st_mtime_ns >= began], top))
 
@@ -98,7 +98,7 @@ def refuse_other_copies(
             raise NothingToJudgeError(
                 f"{shown} ran in place of {os.path.relpath(path, tree.folder)}, which is another "
                 "text",
-                "Install the project anew where the tests run, and run them again.",
+                "Install the project again where the tests run, and run them again.",
             )
 
 

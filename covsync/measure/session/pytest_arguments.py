@@ -46,7 +46,7 @@ class PytestWords:
         self.folder = folder
         try:
             added = shlex.split(os.environ.get("PYTEST_ADDOPTS", ""))
-        except ValueError:  # pytest has said so
+        except ValueError:  # pytest has reported it
             added = []
         self.words = list(_expanded([*added, *words], folder))
         self.found, self.rest = _parsed(self.words)
@@ -91,8 +91,8 @@ def by_folders(
 ) -> Narrowed | None:
     """What a run of some ``folders`` may leave out.
 
-    They are compared with the ``testpaths``, or else with what lies beside each, but for a folder
-    beside others that need not hold tests: at one of the ``tops`` of the project.
+    They are compared with the ``testpaths``, or else with their siblings; siblings of a folder at
+    one of the project's ``tops`` need not hold tests.
     """
     if not folders:
         return None
@@ -133,5 +133,5 @@ def _parsed(words: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
     parser.add_argument("-p", "-r", "-W", "-n", dest="other", action="append")
     try:
         return parser.parse_known_args(words)
-    except argparse.ArgumentError:  # pytest has said so
+    except argparse.ArgumentError:  # pytest has reported it
         return parser.parse_known_args([])
