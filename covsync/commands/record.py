@@ -124,15 +124,13 @@ def _record(
     sessions: Sequence[Session],
     began: int | None,
 ) -> Record:
+    """The record of a measurement. Raises ``NothingToJudgeError`` where that cannot be one."""
     ran = loaded(sessions, measurement.data.tree)
     base = _appended_to(project, sessions)
     before = base.files if base else {}
-    present = _present(project)
+    present, tests = _present(project), test_patterns(sessions)
     reports = measurement.files()
-    noted = {path: texts for each in sessions for path, texts in each.copies.items()}
-    copies = noted if sessions else installed_copies(reports, measurement.data.tree)
-    refuse_other_copies(copies, measurement.data.scratch, measurement.data.tree, noted)
-    tests = test_patterns(sessions)
+    _refuse_copies(measurement, reports, sessions)
     by_times = not _covers(ran, before, reports)
     seen = _of_project(project, present) if by_times else set(ran.digests)
     seen |= _config_files(project, sessions)
@@ -143,9 +141,7 @@ def _record(
         _refuse_newer(project, measurement.data.data_file, paths, began)
     else:
         _refuse_edited_settings(project, sessions)
-        _refuse_edited_templates(
-            project, [path for path in reports if path not in ran.digests], sessions
-        )
+        _refuse_edited_templates(project, reports.keys() - ran.digests.keys(), sessions)
     _refuse_changed_meanwhile(project, measurement.data)
     asked = settings.settings_in(settings.disk_reader(project.folder), project.depth)
     if base:
@@ -153,30 +149,20 @@ def _record(
     files = {
         path: _loaded_file(name, reports.get(path), texts.get(path)) for path, name in names.items()
     }
-    loads_all = any(each.loads_all for each in sessions)
-    earlier: Collection[str] = ()
-    with contextlib.suppress(StoreError), project.stored() as stored:
-        earlier = stored.loaded_by_all_tests(asked.bearing)
-    by_option = any(each.narrowed_by_option for each in sessions)
-    narrowed = why_narrowed(sessions, files, present, tests, earlier)
-    if base and (not base.narrowed or not why_narrowed(sessions, ran.digests, present, tests, ())):
-        narrowed, by_option = "", False
-    elif base and base.by_option:
-        narrowed, by_option = base.narrowed, True
-    commands = [base.command if base else "", command]
-    return Record(
+    scope = _scope(project, measurement, reports, sessions, ran)
+    record = Record(
         data_file=os.fspath(measurement.data.data_file.absolute()),
         named=_is_elsewhere(project.config.data_file),
         data_digest=measurement.data.inputs.data.digest,
         recorded_at=int(time.time()),
-        by_times=by_times or bool(base and base.by_times),
-        failed=any(each.exit_status for each in sessions) or bool(base and base.failed),
-        narrowed=narrowed,
-        by_option=by_option,
-        doctests=by_times
-        or any(each.doctests for each in sessions)
-        or bool(base and base.doctests),
-        command=" && ".join(filter(None, commands)),
+        by_times=by_times,
+        failed=any(each.exit_status for each in sessions),
+        narrowed=why_narrowed(
+            sessions, files, present, tests, _loaded_by_all_tests(project, asked.bearing)
+        ),
+        by_option=any(each.narrowed_by_option for each in sessions),
+        doctests=by_times or any(each.doctests for each in sessions),
+        command=command,
         has_branches=measurement.report.has_branches,
         style=measurement.report.style,
         fail_under=measurement.fail_under,
@@ -184,12 +170,50 @@ def _record(
         exclusions=measurement.exclusions,
         settings=asked.bearing,
         settings_digest=asked.digest,
-        scope=_scope(project, measurement, reports, sessions, ran)._replace(
-            tests=tests, loads_all=loads_all
-        ),
+        scope=scope._replace(tests=tests, loads_all=any(each.loads_all for each in sessions)),
         unloaded=frozenset(present).difference(files),
         files=files,
     )
+    if base is None:
+        return record
+    ran_all = not why_narrowed(sessions, ran.digests, present, tests, ())
+    return _appended(base, record, ran_all=ran_all)
+
+
+def _appended(base: Record, record: Record, *, ran_all: bool) -> Record:
+    """The record of data that was appended to that of ``base``.
+
+    ``ran_all`` says whether the later run was one of all tests.
+    """
+    narrowed, by_option = record.narrowed, record.by_option
+    if ran_all or not base.narrowed:
+        narrowed, by_option = "", False
+    elif base.by_option:
+        narrowed, by_option = base.narrowed, True
+    return record._replace(
+        by_times=record.by_times or base.by_times,
+        failed=record.failed or base.failed,
+        narrowed=narrowed,
+        by_option=by_option,
+        doctests=record.doctests or base.doctests,
+        command=" && ".join(filter(None, [base.command, record.command])),
+    )
+
+
+def _loaded_by_all_tests(project: Project, bearing: str) -> Collection[str]:
+    with contextlib.suppress(StoreError), project.stored() as stored:
+        return stored.loaded_by_all_tests(bearing)
+    return ()
+
+
+def _refuse_copies(
+    measurement: Measurement, reports: Collection[str], sessions: Sequence[Session]
+) -> None:
+    """An installed copy that ran in place of a source must be the same text."""
+    data = measurement.data
+    noted = {path: texts for each in sessions for path, texts in each.copies.items()}
+    copies = noted if sessions else installed_copies(reports, data.tree)
+    refuse_other_copies(copies, data.scratch, data.tree, noted)
 
 
 def _present(project: Project) -> list[str]:

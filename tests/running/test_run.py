@@ -533,7 +533,7 @@ def test_a_copy_that_differs_from_its_source_is_refused(checkout: Checkout) -> N
     assert ended.status == 3
     assert ended.err == (
         f"covsync: error: {packages}/pkg/work.py ran in place of src/pkg/work.py, which is another "
-        "text\n  Install the project anew where the tests run, and run them again.\n"
+        "text\n  Install the project again where the tests run, and run them again.\n"
     )
     assert (checkout.folder / ".coverage").read_bytes() == former
 
