@@ -233,30 +233,32 @@ def _refuse_left_out(commit: Commit, compared: Compared, stored: Reader) -> None
     record, project = compared.record, commit.project
     if not record.narrowed:
         return
-    records = list(stored.records())
-    before = {
-        path for each in records for path, file in each.files.items() if file.totals is not None
-    }
-    if not (record.scope.source_dirs or record.scope.source_pkgs):
-        before |= {path for parent in commit.changes for path in parent}
-        if all(each.narrowed for each in records):
-            before |= commit.listing.files.keys()
     tree = project.tree_of(frozenset())
-    left_out = [
-        path
-        for path in sorted(before)
-        if path in commit.listing.files
-        and is_python(path)
-        and project.holds(path)
-        and (path not in record.files or record.files[path].totals is None)
-        and not scope.is_omitted(path, record.scope, tree)
-    ]
-    if left_out:
-        raise NothingToJudgeError(
-            f"only a part of the tests ran ({record.narrowed}), which does not measure "
-            f"{project.shown(left_out[0])}",
-            f"Run all tests: {_whole_command(stored)}",
-        )
+    measured = _measured(record)
+    left_out = _measured_by_all_tests(commit, record, list(stored.records())) - measured
+    for path in sorted(left_out.intersection(commit.listing.files)):
+        if not is_python(path) or not project.holds(path):
+            continue
+        if not scope.is_omitted(path, record.scope, tree):
+            raise NothingToJudgeError(
+                f"only a part of the tests ran ({record.narrowed}), which does not measure "
+                f"{project.shown(path)}",
+                f"Run all tests: {_whole_command(stored)}",
+            )
+
+
+def _measured(record: Record) -> set[str]:
+    return {path for path, file in record.files.items() if file.totals is not None}
+
+
+def _measured_by_all_tests(commit: Commit, record: Record, records: Sequence[Record]) -> set[str]:
+    """The files that a run of all tests may measure, as far as the stored ``records`` show."""
+    found = set().union(*map(_measured, records))
+    if not (record.scope.source_dirs or record.scope.source_pkgs):
+        found |= {path for parent in commit.changes for path in parent}
+        if all(each.narrowed for each in records):
+            found |= commit.listing.files.keys()
+    return found
 
 
 def _command(record: Record, stored: Reader) -> str:
@@ -266,7 +268,7 @@ def _command(record: Record, stored: Reader) -> str:
 
 def _whole_command(stored: Reader) -> str:
     """What ran all tests before, or else usually does."""
-    return next((each.command for each in stored.records() if not each.narrowed), "") or TESTS
+    return next((each.command for each in stored.records(narrowed="")), "") or TESTS
 
 
 def _of_stored_report(console: Console, commit: Commit, stored: Reader) -> CurrentReport | None:

@@ -82,24 +82,26 @@ def why_narrowed(
     ``present`` are the Python files that are there, ``earlier`` the files that an earlier run of
     all tests loaded.
     """
-    option = next((each.narrowed_by_option for each in sessions if each.narrowed_by_option), "")
-    if option:
-        return option
-    left = [path for path in present if path not in loaded_paths]
-    by_files = next((each.narrowed_by_files for each in sessions if each.narrowed_by_files), "")
+    options = [each.narrowed_by_option for each in sessions if each.narrowed_by_option]
+    if options:
+        return options[0]
+    not_loaded = [path for path in present if path not in loaded_paths]
+    files = [each.narrowed_by_files for each in sessions if each.narrowed_by_files]
     # A pattern of the run's own may be what left a file out.
-    if by_files and any(is_test(path, (*tests, *TESTS)) for path in left):
-        return by_files
-    has_conftest = any(session.runner == "pytest" for session in sessions)
-    left = [
-        path
-        for path in left
-        if is_test(path, tests) and (has_conftest or not path.endswith("conftest.py"))
-    ]
-    for session in sessions:
-        inside = tuple(os.path.join(folder, "") for folder in session.folders)
-        for path in left:
-            if os.path.join(session.top, path).startswith(inside):
-                return f"{path} was not loaded"
-    dropped = sorted(frozenset(earlier).intersection(left))
-    return f"{dropped[0]} was not loaded" if dropped else ""
+    if files and any(is_test(path, (*tests, *TESTS)) for path in not_loaded):
+        return files[0]
+    left_out = [path for path in not_loaded if is_test(path, tests)]
+    if not any(session.runner == "pytest" for session in sessions):
+        left_out = [path for path in left_out if not path.endswith("conftest.py")]
+    narrowed = [path for path in left_out if _is_below_a_folder(path, sessions)]
+    narrowed += sorted(frozenset(earlier).intersection(left_out))
+    return f"{narrowed[0]} was not loaded" if narrowed else ""
+
+
+def _is_below_a_folder(path: str, sessions: Iterable[Session]) -> bool:
+    """Whether a session may have left out test files of a folder that ``path`` lies in."""
+    return any(
+        os.path.join(session.top, path).startswith(os.path.join(folder, ""))
+        for session in sessions
+        for folder in session.folders
+    )
