@@ -42,14 +42,14 @@ _find_pyenv_versions()
 
 @nox.session(python=PYTHONS)
 def tests(session: nox.Session) -> None:
-    """All tests, on one Python."""
+    """The tests of README's command, on one Python."""
     session.install(".[test]")
     session.run("pytest", *session.posargs)
 
 
 @nox.session(python="3.10")
 def lowest(session: nox.Session) -> None:
-    """All tests on the oldest Python, with the oldest supported dependencies."""
+    """The same on the oldest Python, with the oldest supported dependencies."""
     session.install(".[test]", *LOWEST)
     session.run("pytest", *session.posargs)
 

@@ -12,20 +12,38 @@ PACKED_PIECE = 1 << 14
 
 
 class Content:
-    """What a file holds: ``make`` makes it each time it is read."""
+    """What a file holds. Each time it is read, ``pieces`` makes it: its length in bytes, and it."""
 
-    def __init__(self, make: Callable[[], bytes]) -> None:
-        self._make = make
+    def __init__(self, pieces: Callable[[], tuple[int, Iterable[bytes]]]) -> None:
+        self.pieces = pieces
         self._blob_ids: dict[str, str] = {}
+
+    @classmethod
+    def of(cls, content: bytes) -> Content:
+        """A content that is at hand."""
+        return cls(lambda: (len(content), [content]))
+
+    @classmethod
+    def made_by(cls, make: Callable[[], bytes]) -> Content:
+        """A content that is made as a whole."""
+        return cls(partial(_whole, make))
+
+    @classmethod
+    def packed(cls, pieces: Iterable[bytes]) -> Content:
+        """A long content, compressed by zlib while its ``pieces`` come."""
+        packer = zlib.compressobj(1)
+        length = 0
+        packed = bytearray()
+        for piece in pieces:
+            length += len(piece)
+            packed += packer.compress(piece)
+        packed += packer.flush()
+        return cls(partial(_unpacked, length, bytes(packed)))
 
     def read(self) -> bytes:
         """All of it."""
-        return self._make()
-
-    def pieces(self) -> tuple[int, Iterable[bytes]]:
-        """Its length in bytes, and all of it piece by piece."""
-        content = self.read()
-        return len(content), [content]
+        _, pieces = self.pieces()
+        return b"".join(pieces)
 
     def blob_id(self, object_format: str) -> str:
         """Its object name in git; the format is ``sha1`` or ``sha256``."""
@@ -34,35 +52,23 @@ class Content:
         return self._blob_ids[object_format]
 
 
-class PackedContent(Content):
-    """What a long file holds, packed by zlib while its ``pieces`` come, and unpacked when read."""
+def _whole(make: Callable[[], bytes]) -> tuple[int, Iterable[bytes]]:
+    content = make()
+    return len(content), [content]
 
-    def __init__(self, pieces: Iterable[bytes]) -> None:
-        super().__init__(lambda: b"".join(self._unpacked()))
-        packer = zlib.compressobj(1)
-        self._length = 0
-        self._packed = bytearray()
-        for piece in pieces:
-            self._length += len(piece)
-            self._packed += packer.compress(piece)
-        self._packed += packer.flush()
 
-    def pieces(self) -> tuple[int, Iterable[bytes]]:
-        """As ``Content.pieces``, of which none is long."""
-        return self._length, self._unpacked()
-
-    def _unpacked(self) -> Iterator[bytes]:
-        unpacker = zlib.decompressobj()
-        for start in range(0, len(self._packed), PACKED_PIECE):
-            yield unpacker.decompress(self._packed[start : start + PACKED_PIECE])
+def _unpacked(length: int, packed: bytes) -> tuple[int, Iterable[bytes]]:
+    unpacker = zlib.decompressobj()
+    starts = range(0, len(packed), PACKED_PIECE)
+    return length, (unpacker.decompress(packed[at : at + PACKED_PIECE]) for at in starts)
 
 
 class Files(Mapping[str, bytes]):
-    """Files by path, as bytes or as what makes them."""
+    """Files by path; each is given as bytes or as a ``Content``."""
 
     def __init__(self, contents: Mapping[str, bytes | Content]) -> None:
         self._contents = {
-            path: Content(partial(bytes, each)) if isinstance(each, bytes) else each
+            path: Content.of(each) if isinstance(each, bytes) else each
             for path, each in contents.items()
         }
 

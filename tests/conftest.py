@@ -6,6 +6,7 @@ import contextlib
 import os
 import re
 import shutil
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -25,6 +26,8 @@ FOREIGN = ("GIT_", "COV", "GITHUB_", "GITLAB_", "CI", "PRE_COMMIT", "PYTHON", "D
 @pytest.fixture(autouse=True, scope="session")
 def _nothing_of_the_developers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Neither the developer's home, nor git settings, nor CI have a say in a test."""
+    # A shell's background job, and all that it starts, ignores it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     home = tmp_path_factory.mktemp("home")
     settings = home / "gitconfig"
     settings.write_text(
@@ -49,7 +52,7 @@ def _nothing_of_the_developers(tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Leaves all but the first cases of a test that is marked so to the long walks."""
+    """Marks all but the first cases of a test as stress, where it is marked ``first(n)``."""
     seen = Counter[str]()
     for item in items:
         mark = item.get_closest_marker("first")

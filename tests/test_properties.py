@@ -17,7 +17,7 @@ from markdown_it import MarkdownIt
 from strategies import JSON
 
 from covsync.console import printable
-from covsync.contents import Files, PackedContent
+from covsync.contents import Content, Files
 from covsync.git.fast_import import commit_stream, quoted
 from covsync.model import (
     CoverageJson,
@@ -118,7 +118,7 @@ def test_git_holds_what_the_stream_says(
     wanted = {**kept, **second}
     assume(not any(a.startswith(f"{b}/") for a in wanted for b in wanted))
     parent = None
-    packed = {path: PackedContent([content[:9], content[9:]]) for path, content in second.items()}
+    packed = {path: Content.packed([content[:9], content[9:]]) for path, content in second.items()}
     for gone, written in ((set(), Files(first)), (removed, Files(packed))):
         facts: dict[str, Any] = {"ref": "refs/covsync/new", "at": 1, "tree": None}
         stream = commit_stream(
@@ -134,7 +134,7 @@ def test_git_holds_what_the_stream_says(
 
 @given(pieces=st.lists(st.binary(max_size=99) | st.binary().map(lambda some: some * 999)))
 def test_a_packed_content_is_what_was_packed(pieces: list[bytes]) -> None:
-    packed, content = PackedContent(pieces), b"".join(pieces)
+    packed, content = Content.packed(pieces), b"".join(pieces)
     length, unpacked = packed.pieces()
     assert (length, b"".join(unpacked), packed.read()) == (len(content), content, content)
     assert packed.blob_id("sha1") == blob_id(content, "sha1")

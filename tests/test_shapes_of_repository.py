@@ -282,7 +282,6 @@ def settings_of_the_git_that_runs_it(project: Checkout) -> Checkout:
     ],
     ids=lambda shape: shape.__name__,
 )
-@pytest.mark.first(2)
 def test_it_publishes_the_same_files_and_leaves_everything_as_it_was(
     shape: Callable[[Checkout], Checkout], project: Checkout
 ) -> None:
@@ -342,7 +341,6 @@ def test_a_repository_of_another_user_is_refused_until_it_is_trusted(project: Ch
 
 
 @pytest.mark.parametrize("name", ["pre-commit", "post-commit", "pre-push"])
-@pytest.mark.first(1)
 def test_it_publishes_from_inside_a_hook_that_git_runs(project: Checkout, name: str) -> None:
     """In a linked work tree git tells its hooks where the index is, or the repository, or both."""
     linked, place = linked_work_tree(project), around(project)

@@ -14,6 +14,7 @@ from covsync.git.repository import Repository
 from covsync.model import Source, blob_id
 from covsync.render.badge import message_of
 from covsync.render.data_json import holds_coverage, source_of
+from covsync.render.fingerprint import fingerprint_of
 from covsync.render.publication import Publication, is_owned, is_published
 from covsync.render.subprojects import front_page, subprojects
 
@@ -104,15 +105,15 @@ def propose(
     Raises ``PublicationError`` where the branch holds what is not covsync's to overwrite.
     """
     place = Place.of(tip.entries, tip.read, config.subproject)
-    data, history = place.read("data.json"), place.read("history.jsonl")
+    source, fingerprint = _published(place)
+    history = place.read("history.jsonl") or b""
     if config.history == "auto":
         replaces_history = not tip.commit or (tip.parents == 0 and tip.by_covsync)
     else:
         replaces_history = config.history == "single"
     message = f"{config.message}\n\nSource-Commit: {publication.source.commit}\n"
-    source = source_of(data)
     if source is not None and repository.precedes(publication.source, source):
-        files = publication.joined(history or b"", place.read("endpoint.json"))
+        files = publication.joined(history, place.read("endpoint.json"))
         placed = files.below(place.folder)
         changes = tip.changes(placed, lambda _: False)
         reason = f"is at the newer commit {source.commit[:10]} ({publication.figure()} is history)"
@@ -120,11 +121,11 @@ def propose(
             return NothingToDo(reason)
         return Proposal(placed, changes, replaces_history, message, source.committed_at, reason)
     _refuse_foreign(place, config.branch)
-    if source == publication.source:
-        again = place.whole(publication.files(history or b"", data))
-        if not tip.changes(again, place.owns):
-            return NothingToDo(UP_TO_DATE.format(publication.figure()))
-    files = place.whole(publication.files(history or b""))
+    if source == publication.source and not tip.changes(
+        place.whole(publication.files(history, fingerprint)), place.owns
+    ):
+        return NothingToDo(UP_TO_DATE.format(publication.figure()))
+    files = place.whole(publication.files(history, publication.fingerprint))
     changes = tip.changes(files, place.owns)
     return Proposal(
         files,
@@ -133,6 +134,12 @@ def propose(
         message,
         publication.source.committed_at,
     )
+
+
+def _published(place: Place) -> tuple[Source | None, str | None]:
+    """The source and the fingerprint in the branch's ``data.json``, ``None`` where it has none."""
+    data = place.read("data.json")
+    return source_of(data), fingerprint_of(data)
 
 
 def _same_on_mac(one: str, other: str) -> bool:

@@ -217,7 +217,8 @@ def _write(publication: Publication, folder: Path) -> None:
                 f"{folder} holds other files, which covsync would mix with its own",
                 "Name a new or empty folder with --output-dir.",
             )
-        files = place.whole(publication.files(place.read("history.jsonl") or b""))
+        history = place.read("history.jsonl") or b""
+        files = place.whole(publication.files(history, publication.fingerprint))
         for path in filter(place.owns, present - files.keys()):
             (folder / path).unlink()
         # data.json comes first: by it the next run knows the folder, should this one not end.

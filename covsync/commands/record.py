@@ -347,8 +347,9 @@ def _appended_to(project: Project, sessions: Iterable[Session]) -> Record | None
     if not onto:
         return None
     with contextlib.suppress(StoreError), project.stored() as stored:
-        for each in stored.records(data_digest=onto):
-            return each
+        base = next(stored.records(data_digest=onto), None)
+        if base:
+            return base
     raise NothingToJudgeError(
         "the coverage data was appended to data that is not recorded", "Run all tests again."
     )

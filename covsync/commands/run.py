@@ -85,7 +85,8 @@ def run(console: Console, program: Sequence[str], *, append: bool = False) -> in
             tree = project.work_tree()
             parts = _parts(scratch.data)
             refuse_other_copies(copies_of(parts, tree.top), folder, tree)
-            combine(parts, data_file, tree, append=append)
+            for warning in combine(parts, data_file, tree, append=append):
+                console.note(f"coverage.py: {warning}")
             appending = ["--append"] if append else []
             command = shlex.join(["covsync", "run", *appending, *program])
             figure = record_project(project, command, [notes.read(scratch.notes)])

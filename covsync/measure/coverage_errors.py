@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import sqlite3
+import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -34,10 +35,14 @@ def explained_with_warnings(tree: WorkTree, messages: list[str]) -> Iterator[Non
 
 @contextmanager
 def explained(tree: WorkTree) -> Iterator[None]:
-    """Turns what coverage.py raises into covsync's errors."""
+    """Turns what coverage.py raises into covsync's errors.
+
+    Plugins are also looked for in the project's folder, as ``python -m coverage`` does there.
+    """
     import coverage
     from coverage import exceptions
 
+    sys.path += {str(tree.folder)}.difference(sys.path)
     try:
         yield
     except CovsyncError:

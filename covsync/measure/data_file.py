@@ -1,4 +1,4 @@
-"""Which file holds the coverage data, of what kind it is, and since when it holds them."""
+"""Which file holds the coverage data, of what kind it is, and when the data begins."""
 
 from __future__ import annotations
 

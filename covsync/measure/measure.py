@@ -6,7 +6,6 @@ import contextlib
 import hashlib
 import json
 import os
-import sys
 from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from pathlib import Path
@@ -208,8 +207,6 @@ def open_data(
     be published. ``eager`` says that the measurement will be asked for. Raises ``NoDataError``,
     ``NothingToJudgeError`` and ``CovsyncError``.
     """
-    if str(tree.folder) not in sys.path:
-        sys.path.append(str(tree.folder))  # a project may keep its plugins beside its settings
     with temporary_folder() as scratch, contextlib.closing(Pool(scratch)) as pool:
         if eager and results.is_empty():
             _start_early(pool, wanted)

@@ -31,7 +31,7 @@ from covsync.measure.json_report import Entry
 from covsync.measure.sqlite_file import is_locked, reading, write
 from covsync.model import Lines, LoadedFile, Record, Refusal, ReportStyle, Scope, Totals
 
-NAME = "store-4.sqlite"
+NAME = "store-5.sqlite"
 NAMES = "store-*.sqlite"
 RECORD, NARROWED, REFUSAL, REPORT = "record", "record of a part", "refusal", "report"
 # Of all tests and of a part of them each: more than the branches that one works on in turn.
@@ -104,22 +104,24 @@ class Reader:
     def records(self, **wanted: object) -> Iterator[Record]:
         """The records, those of all tests before those of a part, the newest first.
 
-        ``wanted`` are fields of ``Record`` by name, and chooses those with these values.
+        With ``wanted`` only those whose fields of these names have these values.
         """
         for kind in (RECORD, NARROWED):
             for number, facts in self._measurements(kind):
-                if all(facts.get(name) == value for name, value in wanted.items()):
-                    with _errors_of_reading():
-                        files = self._files(number, has_branches=facts["has_branches"])
-                    yield _record(facts, files)
+                with _errors_of_reading():
+                    if any(facts[name] != value for name, value in wanted.items()):
+                        continue
+                    files = self._files(number, has_branches=facts["has_branches"])
+                yield _record(facts, files)
 
     def loaded_by_all_tests(self, settings: str) -> frozenset[str]:
         """The files that recorded runs of all tests loaded or measured with these ``settings``."""
-        numbers = [
-            number
-            for number, facts in self._measurements(RECORD)
-            if facts.get("settings") == settings
-        ]
+        with _errors_of_reading():
+            numbers = [
+                number
+                for number, facts in self._measurements(RECORD)
+                if facts["settings"] == settings
+            ]
         marks = ", ".join("?" * len(numbers))
         rows = self._execute(
             f"select distinct path from file where measurement in ({marks})",  # noqa: S608

@@ -8,7 +8,7 @@ from fractions import Fraction
 from functools import partial
 
 from covsync.config import Config
-from covsync.contents import Content, Files, PackedContent
+from covsync.contents import Content, Files
 from covsync.model import Links, Report, Source
 from covsync.render.badge import Badge, badge_of, badge_svg, endpoint_json, message_of
 from covsync.render.data_json import data_head, data_json, source_of
@@ -85,13 +85,12 @@ class Publication:
         """What is published, for people: the total, and which commit's it is."""
         return f"{self.report.shown_total()}% of {self.source.commit[:10]}"
 
-    def files(self, history: bytes = b"", data: bytes | None = None) -> Files:
+    def files(self, history: bytes, fingerprint: str | None) -> Files:
         """The files by path, with this measurement's line among those of ``history``.
 
-        The fingerprint is that of ``data``, the published ``data.json``, where that is given: so
-        files that differ in nothing else, as another machine makes them, are found to be equal.
+        ``fingerprint`` is the publication's own; or that of the branch's ``data.json``, so that
+        files which differ in nothing else, as another machine makes them, are found to be equal.
         """
-        fingerprint = self.fingerprint if data is None else fingerprint_of(data)
         lines = history_jsonl(history, self.report, self.source)
         return self._files(lines, fingerprint)
 
@@ -132,7 +131,7 @@ class Publication:
             if path not in OF_HISTORY
         }
         data = data_json(head(), self.source, stamp(fingerprint, head(), blobs))
-        return files.joined({"data.json": PackedContent(data)})
+        return files.joined({"data.json": Content.packed(data)})
 
     def _badge(self) -> Badge:
         """Green from ``badge_green`` on: by default from the total's floor, else from 90."""

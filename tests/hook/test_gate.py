@@ -57,7 +57,7 @@ def edit(checkout: Checkout, text: str, *, add: bool = True) -> None:
 def test_what_the_tests_ran_on_passes(recorded: Checkout) -> None:
     passes(recorded)
     store = recorded.folder / ".git" / "covsync"
-    assert {path.name for path in store.iterdir()} == {"store-4.sqlite"}
+    assert {path.name for path in store.iterdir()} == {"store-5.sqlite"}
     assert recorded.git("status", "--porcelain") == ""
 
 
@@ -241,7 +241,7 @@ def test_what_any_recorded_run_loaded_can_be_seen(recorded: Checkout) -> None:
     recorded.write({"notes.md": ">>> import shapes as other\n"})
     recorded.stage()
     assert recorded.covsync("check").out != unseen
-    (recorded.folder / ".git" / "covsync" / "store-4.sqlite").write_bytes(b"not a store")
+    (recorded.folder / ".git" / "covsync" / "store-5.sqlite").write_bytes(b"not a store")
     assert recorded.covsync("check").out != unseen
 
 
@@ -287,7 +287,7 @@ def test_modes_of_staleness(recorded: Checkout) -> None:
 
 
 def test_without_a_record_files_times_are_the_evidence(recorded: Checkout) -> None:
-    (recorded.folder / ".git" / "covsync" / "store-4.sqlite").unlink()
+    (recorded.folder / ".git" / "covsync" / "store-5.sqlite").unlink()
     passes(recorded, "75", " by file times")
     assert recorded.covsync("record").out == "covsync: coverage is 75%, recorded\n"
     passes(recorded, "75", " by file times")
@@ -309,14 +309,26 @@ def test_newer_data_is_judged_where_the_record_is_of_another_text(recorded: Chec
 @pytest.mark.parametrize("damage", [b"", b"not a store", b"SQLite format 3\x00" + b"x" * 5000])
 @pytest.mark.first(1)
 def test_a_damaged_store_is_set_aside(recorded: Checkout, damage: bytes) -> None:
-    (recorded.folder / ".git" / "covsync" / "store-4.sqlite").write_bytes(damage)
+    (recorded.folder / ".git" / "covsync" / "store-5.sqlite").write_bytes(damage)
     passes(recorded, "75", " by file times")
     record(recorded)
     passes(recorded)
 
 
+@pytest.mark.parametrize("facts", ["[]", "{}", "null", "x", ""])
+@pytest.mark.first(1)
+def test_a_record_that_cannot_be_read_is_no_record(recorded: Checkout, facts: str) -> None:
+    with sqlite3.connect(recorded.folder / ".git" / "covsync" / "store-5.sqlite") as store:
+        assert store.execute("update measurement set facts = ?", [facts]).rowcount == 1
+    store.close()
+    passes(recorded, "75", " by file times")
+    assert recorded.covsync("record").out == "covsync: coverage is 75%, recorded\n"
+    record(recorded)
+    passes(recorded)
+
+
 def test_a_store_with_damaged_content_is_set_aside(recorded: Checkout) -> None:
-    with sqlite3.connect(recorded.folder / ".git" / "covsync" / "store-4.sqlite") as store:
+    with sqlite3.connect(recorded.folder / ".git" / "covsync" / "store-5.sqlite") as store:
         assert store.execute("update content set content = x'00'").rowcount >= 1
     store.close()
     passes(recorded, "75", " by file times")
@@ -390,7 +402,7 @@ def test_at_a_terminal_a_line_says_what_stands_behind_the_verdict(recorded: Chec
     lines = at_a_terminal(recorded, "covsync", "check", "--fail-under=90")
     assert lines[0] == "total: 75% is below 90% (fail_under); missing shapes.py:3"
     assert lines[-1] == f"{basis} 2 files"
-    (recorded.folder / ".git" / "covsync" / "store-4.sqlite").unlink()
+    (recorded.folder / ".git" / "covsync" / "store-5.sqlite").unlink()
     lines = at_a_terminal(recorded, "covsync", "check")
     by_times = (
         "covsync: judged by the coverage data written less than a minute ago, which is not "

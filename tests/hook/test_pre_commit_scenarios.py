@@ -254,7 +254,6 @@ def test_a_sparse_checkout(project: Checkout) -> None:
 
 
 @pytest.mark.parametrize("name", ["a b.py", "it's.py", 'a"b.py', "new\nline.py", "é.py"])
-@pytest.mark.first(1)
 @pytest.mark.stress
 def test_odd_names(project: Checkout, name: str) -> None:
     source = "x = 1\nif x == 2:\n    x = 3\n"

@@ -180,7 +180,7 @@ def settings_changed_after_the_run(project: Checkout) -> None:
 
 def forget(project: Checkout) -> None:
     """Nothing is recorded any more, so that files' times are the evidence."""
-    (project.folder / ".git" / "covsync" / "store-4.sqlite").unlink()
+    (project.folder / ".git" / "covsync" / "store-5.sqlite").unlink()
 
 
 def edited_after_the_run_by_times(project: Checkout) -> None:

@@ -187,7 +187,6 @@ def test_figures_of_files_without_a_statement_are_no_verdict(project: Checkout) 
 
 
 @pytest.mark.parametrize("mode", ["warn", "ignore"])
-@pytest.mark.first(1)
 def test_a_part_of_the_tests_on_another_text_is_no_bound(project: Checkout, mode: str) -> None:
     project.write({"tests/test_none.py": "def test_none(): pass\n"})
     project.write({"pyproject.toml": f'[tool.covsync]\nstale = "{mode}"\nfail_under = 50\n'})

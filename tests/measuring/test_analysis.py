@@ -150,7 +150,7 @@ def written(checkout: Checkout, folder: str = "../out") -> str:
 
 
 def store_of(checkout: Checkout) -> Path:
-    return checkout.folder / ".git" / "covsync" / "store-4.sqlite"
+    return checkout.folder / ".git" / "covsync" / "store-5.sqlite"
 
 
 @pytest.mark.parametrize("settings", SETTINGS.values(), ids=SETTINGS)

@@ -162,7 +162,7 @@ def test_changed_lines_are_judged_all_the_same(analysed: Checkout) -> None:
 @pytest.mark.parametrize("content", ["null", "[]", "{}", "[1, 2, 3, 4, 5, 6]", "x", ""])
 @pytest.mark.first(2)
 def test_what_cannot_be_read_is_analysed(analysed: Checkout, content: str) -> None:
-    with sqlite3.connect(analysed.folder / ".git" / "covsync" / "store-4.sqlite") as store:
+    with sqlite3.connect(analysed.folder / ".git" / "covsync" / "store-5.sqlite") as store:
         store.execute("update measurement set facts = ? where kind = 'report'", [content])
     store.close()
     status, said, from_store = checked(analysed)

@@ -32,7 +32,7 @@ def recorded(shapes: Checkout) -> Checkout:
 
 
 def store_of(checkout: Checkout) -> Path:
-    return checkout.folder / ".git" / "covsync" / "store-4.sqlite"
+    return checkout.folder / ".git" / "covsync" / "store-5.sqlite"
 
 
 def answers(checkout: Checkout) -> None:
@@ -85,7 +85,7 @@ def test_the_names_of_folders_do_not_matter(shapes: Checkout) -> None:
     assert project.covsync("check").out == RECORDED
 
 
-@pytest.mark.parametrize("other", ["store-3.sqlite", "store-5.sqlite"])
+@pytest.mark.parametrize("other", ["store-4.sqlite", "store-6.sqlite"])
 def test_a_store_of_another_version_is_left_alone_and_named(recorded: Checkout, other: str) -> None:
     theirs = store_of(recorded).rename(store_of(recorded).with_name(other))
     before = theirs.read_bytes()
@@ -93,7 +93,7 @@ def test_a_store_of_another_version_is_left_alone_and_named(recorded: Checkout, 
     assert ended.out == BY_TIMES
     assert ended.err == (
         f"covsync: note: {other} holds a newer record, of a covsync of another version: this one "
-        "reads store-4.sqlite. Let the hook's `rev` and the project's environment be the same "
+        "reads store-5.sqlite. Let the hook's `rev` and the project's environment be the same "
         "covsync.\n"
     )
     recorded.covsync("run", "test_shapes.py")

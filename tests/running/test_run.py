@@ -187,7 +187,7 @@ def test_old_data_is_never_recorded_as_new(shapes: Checkout) -> None:
     ended = shapes.covsync("run", "missing.py")
     assert ended.status == 1
     assert "nothing was measured" in ended.err
-    assert not (shapes.folder / ".git" / "covsync" / "store-4.sqlite").exists()
+    assert not (shapes.folder / ".git" / "covsync" / "store-5.sqlite").exists()
 
 
 def test_a_text_written_after_the_data_is_not_recorded(shapes: Checkout) -> None:
@@ -266,7 +266,7 @@ def test_pytest_records_nothing_where_it_does_not_measure(checkout: Checkout) ->
     assert run(["pytest", "-q", "-p", "no:cacheprovider"], checkout.folder).status == 0
     assert not (checkout.folder / ".git" / "covsync").exists()
     run(["coverage", "run", "-m", "pytest", "-q", "-p", "no:cacheprovider"], checkout.folder)
-    store = checkout.folder / ".git" / "covsync" / "store-4.sqlite"
+    store = checkout.folder / ".git" / "covsync" / "store-5.sqlite"
     written = store.stat().st_mtime_ns
     assert run(["pytest", "-q", "-p", "no:cacheprovider"], checkout.folder).status == 0
     assert store.stat().st_mtime_ns == written
@@ -345,6 +345,48 @@ def test_appended_data_joins_what_was_there(checkout: Checkout) -> None:
     assert "coverage is 75%, recorded" in checkout.covsync("run", "plus.py").out
     assert "coverage is 100%, recorded" in checkout.covsync("run", "--append", "minus.py").out
     assert "coverage is 75%, recorded" in checkout.covsync("run", "minus.py").out
+
+
+def test_data_that_cannot_be_appended_is_said_not_to(checkout: Checkout) -> None:
+    settings = "[tool.coverage.run]\ninclude = ['work.py']\n"
+    plus = "from work import square\nassert square(2) == 4\n"
+    checkout.write({"work.py": WORK, "plus.py": plus, "pyproject.toml": settings})
+    checkout.git("add", "--all")
+    assert checkout.covsync("run", "plus.py").status == 0
+    checkout.write({"pyproject.toml": settings + "branch = true\n"})
+    ended = checkout.covsync("run", "--append", "plus.py")
+    assert ended.status == 1
+    assert ended.err.startswith(
+        "covsync: error: the data cannot be combined: Can't combine branch coverage data with "
+        "statement data"
+    )
+    assert ended.err.endswith("\n  Run it again; `coverage debug data` says more.\n")
+
+
+def test_data_for_a_folder_that_cannot_be_made(shapes: Checkout) -> None:
+    told = Checkout(shapes.folder, {"COVERAGE_FILE": str(shapes.folder / "shapes.py" / "data")})
+    ended = told.covsync("run", "test_shapes.py")
+    assert ended.status == 1
+    assert "shapes.py" in ended.err
+    assert len(ended.err.splitlines()) == 2
+
+
+PLUGIN = """\
+from coverage import CoveragePlugin
+
+def coverage_init(registry, options):
+    registry.add_configurer(CoveragePlugin())
+"""
+
+
+def test_a_plugin_beside_the_settings_is_found(shapes: Checkout) -> None:
+    shapes.write(
+        {"own_plugin.py": PLUGIN, "pyproject.toml": BRANCHES + 'plugins = ["own_plugin"]\n'}
+    )
+    shapes.git("add", "--all")
+    # coverage.py's .pth file, which Python reads before it knows the program, complains on stderr.
+    ended = run(["covsync", "run", "test_shapes.py"], shapes.folder)
+    assert (ended.status, ended.out) == (0, "covsync: coverage is 75%, recorded\n"), ended
 
 
 def test_the_programs_options_are_its_own(shapes: Checkout) -> None:

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from covsync.contents import Content, Files, PackedContent
+from covsync.contents import Content, Files
 from covsync.errors import CovsyncError
 from covsync.measure.coverage_errors import explained
 from covsync.measure.coverage_options import contexts_are_harmless, option, precision
@@ -55,7 +55,7 @@ def _pages(reporter: Coverage, measurement: Measurement) -> Files:
             pass
     data = measurement.data
     data.results.notes.append("coverage.py made the HTML report of all files at once")
-    return Files(_written(reporter, data.names, data.scratch / "html"))
+    return _written(reporter, data.names, data.scratch / "html")
 
 
 def _refuse_untracked_style(reporter: Coverage, tree: WorkTree) -> None:
@@ -70,18 +70,25 @@ def _refuse_untracked_style(reporter: Coverage, tree: WorkTree) -> None:
         )
 
 
-def _written(reporter: Coverage, names: Sequence[str], folder: Path) -> dict[str, bytes]:
-    """The report as coverage.py writes it, less the time of day and what is no part of it."""
+def _written(reporter: Coverage, names: Sequence[str], folder: Path) -> Files:
+    """The report as coverage.py writes it into ``folder``, less the time and what is no part of it.
+
+    The files are read from there each time.
+    """
     show_contexts = None if contexts_are_harmless(reporter) else False
     reporter.html_report(list(names), directory=os.fspath(folder), show_contexts=show_contexts)
-    written = {}
-    for path in sorted(folder.rglob("*")):
-        if path.is_file() and path.name not in NOT_PUBLISHED:
-            content = path.read_bytes()
-            if path.suffix == ".html":
-                content = without_time(content.decode("ascii")).encode()
-            written[path.relative_to(folder).as_posix()] = content
-    return written
+    return Files(
+        {
+            path.relative_to(folder).as_posix(): Content.made_by(partial(_content, path))
+            for path in sorted(folder.rglob("*"))
+            if path.is_file() and path.name not in NOT_PUBLISHED
+        }
+    )
+
+
+def _content(path: Path) -> bytes:
+    content = path.read_bytes()
+    return without_time(content.decode("ascii")).encode() if path.suffix == ".html" else content
 
 
 class _Parts:
@@ -107,15 +114,15 @@ class _Parts:
         links = [self.rows[path].link for path in shown]
         pages: dict[str, Content] = {}
         for at, path in enumerate(shown):
-            around = neighbours(links, at)
-            pages[html.unescape(links[at])] = Content(partial(_linked, self.pages[path], around))
+            linked = partial(_linked, self.pages[path], neighbours(links, at))
+            pages[html.unescape(links[at])] = Content.made_by(linked)
         for name in PLURALS if shown else [FILES]:
             if name not in model:
                 raise UnexpectedOutputError
             ends = _ends(links) if name == FILES else ("", "")
             rows = partial(self._rows, name, paths if name == FILES else shown)
             table = assembled(model[name].decode(), name, rows, skipping, precision, ends)
-            pages[name] = PackedContent(map(str.encode, table))
+            pages[name] = Content.packed(map(str.encode, table))
         return Files(pages)
 
     def _rows(self, table: str, paths: Iterable[str]) -> Iterator[Row]:
@@ -148,7 +155,7 @@ def _put_together(
     scratch = measurement.data.scratch / "sample"
     model = _written(reporter, [names[path] for path in sample], scratch)
     made = parts.report(model, sample, skipping, decimals)
-    static = {path: content for path, content in model.items() if not path.endswith(".html")}
+    static = model.only(path for path in model if not path.endswith(".html"))
     if made.joined(static) != model:
         raise UnexpectedOutputError
     return parts.report(model, list(pages), skipping, decimals).joined(static)

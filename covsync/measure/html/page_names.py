@@ -9,6 +9,7 @@ import re
 from functools import partial
 
 from covsync.contents import Content, Files
+from covsync.measure.html.index_table import PLURALS
 
 PLAIN = re.compile(r"[\w.-]+")
 
@@ -27,7 +28,15 @@ def with_plain_names(pages: Files) -> Files:
             return pages[name]
         return linked.sub(lambda match: b'href="' + links[match[1]].encode(), pages[name])
 
-    return Files({_plain(name): Content(partial(renamed, name)) for name in pages})
+    # The tables are long, so they are not made each time.
+    return Files(
+        {
+            _plain(name): Content.packed([renamed(name)])
+            if name in PLURALS
+            else Content.made_by(partial(renamed, name))
+            for name in pages
+        }
+    )
 
 
 def _plain(name: str) -> str:

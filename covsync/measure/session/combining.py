@@ -3,25 +3,37 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 from collections.abc import Iterable
 from pathlib import Path
 
+from covsync.errors import CovsyncError
 from covsync.measure.coverage_errors import explained_with_warnings
 from covsync.model import WorkTree
 
 
-def combine(parts: Iterable[Path], data_file: Path, tree: WorkTree, *, append: bool) -> None:
-    """Makes ``data_file`` of the data files ``parts``, in place of what it held before.
+def combine(parts: Iterable[Path], data_file: Path, tree: WorkTree, *, append: bool) -> list[str]:
+    """Makes ``data_file`` of the data files ``parts``; returns coverage.py's warnings.
 
-    With ``append`` that is added to. Raises ``CovsyncError``.
+    They replace what it held, or with ``append`` are added to it. Raises ``CovsyncError``, and
+    ``OSError`` where the file's folder cannot be made.
     """
-    with explained_with_warnings(tree, []):
-        from coverage import Coverage
+    data_file.parent.mkdir(parents=True, exist_ok=True)
+    warnings: list[str] = []
+    with explained_with_warnings(tree, warnings):
+        from coverage import Coverage, CoverageException
 
-        data_file.parent.mkdir(parents=True, exist_ok=True)
         combined = Coverage(data_file=os.fspath(data_file))
-        if append:
-            combined.load()
-        combined.combine([os.fspath(part) for part in parts], strict=True)
-        combined.save()
-        combined.get_data().close(force=True)
+        try:
+            if append:
+                combined.load()
+            combined.combine([os.fspath(part) for part in parts], strict=True)
+            combined.save()
+        except (CoverageException, sqlite3.Error, OSError) as error:
+            raise CovsyncError(
+                f"the data cannot be combined: {' '.join(str(error).split())}",
+                "Run it again; `coverage debug data` says more.",
+            ) from error
+        finally:
+            combined.get_data().close(force=True)
+    return warnings
