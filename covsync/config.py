@@ -1,4 +1,4 @@
-"""What the user asked for: ``[tool.covsync]`` in pyproject.toml, ``.covsync.yaml``, flags."""
+"""The configuration: ``[tool.covsync]`` in pyproject.toml, ``.covsync.yaml``, and flags."""
 
 from __future__ import annotations
 

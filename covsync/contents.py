@@ -1,4 +1,4 @@
-"""What files hold, without holding it: of a large project the pages take hundreds of megabytes."""
+"""File contents that are made when they are read, as a large report would fill the memory."""
 
 from __future__ import annotations
 

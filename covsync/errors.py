@@ -1,4 +1,4 @@
-"""The few ways in which covsync says that it could not do what it was asked."""
+"""covsync's errors: each says in one line what is wrong, and in another what to do about it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Plain data and exact arithmetic: what was measured, and what was found wrong with it.
+"""Plain data and exact arithmetic: reports, records and what was found wrong with them.
 
 Named tuples, as dataclasses take the hook a third of its time: half to load, half to be made.
 """

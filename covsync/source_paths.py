@@ -1,4 +1,4 @@
-"""What a path says of a Python source. Pure."""
+"""Whether a path is that of a Python source, and the folders around it. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a publication makes of a data branch as it is: the decision, without the pushing."""
+"""How a publication changes a data branch: the decision, without the push."""
 
 from __future__ import annotations
 

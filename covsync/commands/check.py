@@ -1,4 +1,4 @@
-"""``covsync check``: the gate."""
+"""``covsync check``: judges the coverage of a commit against the floors."""
 
 from __future__ import annotations
 

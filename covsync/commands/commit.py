@@ -1,4 +1,4 @@
-"""The commit that is judged: what is staged, or at the stage ``pre-push`` what is pushed."""
+"""The commit that is judged: the index, or at the stage ``pre-push`` what is pushed."""
 
 from __future__ import annotations
 

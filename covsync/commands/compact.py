@@ -1,4 +1,4 @@
-"""``covsync compact``: a long data branch in one commit, with all its figures."""
+"""``covsync compact``: replaces a long data branch by one commit, with all its figures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the gate judges: a record held against the index, or else the coverage data as it is."""
+"""The report that is judged: from a record and the index, or else from the coverage data."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``covsync demo``: the main job, on a small project of its own."""
+"""``covsync demo``: shows a commit being blocked and published, in a project of its own."""
 
 from __future__ import annotations
 

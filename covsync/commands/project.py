@@ -1,4 +1,4 @@
-"""What every command begins with: the repository, the project's folder in it, its configuration."""
+"""The project around the working directory: its repository, folder and configuration."""
 
 from __future__ import annotations
 

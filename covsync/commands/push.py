@@ -1,4 +1,4 @@
-"""``covsync push``: the record."""
+"""``covsync push``: publishes the coverage of the checked-out commit on the data branch."""
 
 from __future__ import annotations
 

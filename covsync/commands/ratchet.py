@@ -1,4 +1,4 @@
-"""``covsync ratchet``: floors follow the coverage up."""
+"""``covsync ratchet``: raises the configured floors to the coverage that was reached."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``covsync record``: ties the coverage data to what the tests ran on."""
+"""``covsync record``: stores what the tests ran on and what they covered."""
 
 from __future__ import annotations
 

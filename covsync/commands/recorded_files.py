@@ -1,4 +1,4 @@
-"""The files that a record is of: what the tests loaded or measured, and its objects in git."""
+"""The files of a record, with their object names in git."""
 
 from __future__ import annotations
 

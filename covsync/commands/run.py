@@ -1,4 +1,4 @@
-"""``covsync run``: ``coverage run``, with what people forget."""
+"""``covsync run``: ``coverage run`` for a program and all its processes, then recorded."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What to say of a commit that is not what the tests ran on."""
+"""The error for a commit that differs from what the tests ran on."""
 
 from __future__ import annotations
 

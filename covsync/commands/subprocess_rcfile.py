@@ -1,4 +1,4 @@
-"""The project's settings, for measuring in whatever processes a program starts."""
+"""coverage.py's settings for the processes that a program starts."""
 
 from __future__ import annotations
 

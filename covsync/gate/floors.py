@@ -1,4 +1,4 @@
-"""The floors of a project, judged on exact figures, all in one run."""
+"""Judges the floors of a project on exact figures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a record says of the commit at hand: the index in place of the work tree. Pure."""
+"""The report on the index, made from a record of what the tests ran on. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether any test can see what a commit changes. Pure."""
+"""Whether a run of the tests could see what a commit changes. Pure."""
 
 from __future__ import annotations
 

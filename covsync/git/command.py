@@ -1,4 +1,4 @@
-"""Asking git for facts: one process, its output. The data branch is GitPython's (see scratch)."""
+"""Runs the git commands that read from the user's repository."""
 
 from __future__ import annotations
 

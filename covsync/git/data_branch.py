@@ -1,4 +1,4 @@
-"""Publishing files on the data branch: made in a scratch repository, pushed with a lease."""
+"""Publishes files on the data branch: a commit in a scratch repository, pushed with a lease."""
 
 from __future__ import annotations
 

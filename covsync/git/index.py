@@ -1,4 +1,4 @@
-"""What is being committed: git's index, what it changes, and how the work tree differs from it."""
+"""git's index: what is being committed, what it changes, how the work tree differs from it."""
 
 from __future__ import annotations
 

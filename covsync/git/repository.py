@@ -1,4 +1,4 @@
-"""What git says of the user's repository. Nothing here changes it."""
+"""The user's repository, which is only read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A bare repository of covsync's own, in which the data branch is made.
+"""The temporary bare repository in which a commit of the data branch is made.
 
 Everything that could change a repository happens here and not in the user's, where ``fetch
 --depth`` alone would turn a full clone shallow. It reaches the remote as the user's repository

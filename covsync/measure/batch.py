@@ -1,4 +1,4 @@
-"""Some files analysed by coverage.py, with a result for each."""
+"""coverage.py's results for a batch of files."""
 
 from __future__ import annotations
 

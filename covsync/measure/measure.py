@@ -1,4 +1,4 @@
-"""From a data file to a ``Measurement``, which is only made where it is asked for."""
+"""From a data file to a ``Measurement``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a measured path belongs in the repository."""
+"""Maps measured paths to those of the repository."""
 
 from __future__ import annotations
 

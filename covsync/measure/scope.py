@@ -1,4 +1,4 @@
-"""Which new files a run of the tests would report, or load without being asked to. Pure.
+"""Which new files a run of the tests would report or load. Pure.
 
 A file is reported without being executed where it lies in coverage.py's ``source``, unless ``omit``
 leaves it out. (https://coverage.readthedocs.io/en/latest/source.html)

@@ -1,4 +1,4 @@
-"""What coverage.py made of a project's files before, as far as the store can be used."""
+"""coverage.py's results for a project's files, read from the store and written to it."""
 
 from __future__ import annotations
 

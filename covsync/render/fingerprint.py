@@ -1,4 +1,4 @@
-"""What says of a publication, in its ``data.json``, what it was made from. Pure."""
+"""The fingerprint of a publication, stored in its ``data.json``. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``history.jsonl``: a line a publication, from which the trend is drawn."""
+"""``history.jsonl``: a line for each publication, from which the trend is drawn."""
 
 from __future__ import annotations
 

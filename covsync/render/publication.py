@@ -1,4 +1,4 @@
-"""Everything a publication consists of, file by file."""
+"""The files of a publication."""
 
 from __future__ import annotations
 

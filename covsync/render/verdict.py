@@ -1,4 +1,4 @@
-"""What ``covsync check`` says: a line a finding for people, a document for programs."""
+"""The output of ``covsync check``: lines for people, a JSON document for programs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""coverage.py's HTML report as bytes that depend on the coverage alone, made of split pages."""
+"""coverage.py's HTML report, put together from split pages, without the time of day."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Names of pages that nothing in a link can take for something else. Pure."""
+"""File names of pages that a link cannot be misread for. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The data of all processes of a run made one, as ``coverage combine`` does."""
+"""Combines the data of a run's processes, as ``coverage combine`` does."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a test session noted of itself: what it loaded, and how it ended.
+"""The notes of a test session: which files it loaded, and how it ended.
 
 The processes of the session append lines of JSON to one file (``covsync.observer``, the pytest
 plugin and ``covsync run``), each an object:
