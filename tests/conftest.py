@@ -26,8 +26,9 @@ FOREIGN = ("GIT_", "COV", "GITHUB_", "GITLAB_", "CI", "PRE_COMMIT", "PYTHON", "D
 @pytest.fixture(autouse=True, scope="session")
 def _nothing_of_the_developers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Neither the developer's home, nor git settings, nor CI have a say in a test."""
-    # A shell's background job, and all that it starts, ignores it.
+    # What runs in the background, or under nohup, would ignore these, as would all that it starts.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     home = tmp_path_factory.mktemp("home")
     settings = home / "gitconfig"
     settings.write_text(
