@@ -21,7 +21,7 @@ class Content:
     @classmethod
     def of(cls, content: bytes) -> Content:
         """A content that is at hand."""
-        return cls(lambda: (len(content), [content]))
+        return cls.made_by(lambda: content)
 
     @classmethod
     def made_by(cls, make: Callable[[], bytes]) -> Content:

@@ -42,7 +42,7 @@ def explained(tree: WorkTree) -> Iterator[None]:
     import coverage
     from coverage import exceptions
 
-    sys.path += {str(tree.folder)}.difference(sys.path)
+    _find_plugins_in(str(tree.folder))
     try:
         yield
     except CovsyncError:
@@ -80,6 +80,11 @@ def explained(tree: WorkTree) -> Iterator[None]:
         ) from error
     except (Exception, SystemExit) as error:
         raise _of_coverage(error, tree) from error
+
+
+def _find_plugins_in(folder: str) -> None:
+    if folder not in sys.path:
+        sys.path.append(folder)
 
 
 def _of_coverage(error: BaseException, tree: WorkTree) -> CovsyncError:

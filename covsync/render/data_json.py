@@ -44,23 +44,22 @@ def data_json(head: Iterable[bytes], source: Source, stamp: Mapping[str, str]) -
 def _raw_data(parts: CoverageJson, at: str) -> Iterator[bytes]:
     """All of ``coverage json``, as ``json.dumps`` would write it, in pieces."""
     document = {**parts.document, "meta": {**parts.document["meta"], "timestamp": at}}
-    before = "{"
-    for key, value in document.items():
+    files = _object((path, [zlib.decompress(entry)]) for path, entry in parts.entries.items())
+    return _object(
+        (key, files if key == "files" else [_text(value).encode()])
+        for key, value in document.items()
+    )
+
+
+def _object(members: Iterable[tuple[str, Iterable[bytes]]]) -> Iterator[bytes]:
+    """A JSON object in pieces, of its keys and the pieces of their values."""
+    before = ""
+    yield b"{"
+    for key, value in members:
         yield f"{before}{_text(key)}: ".encode()
-        if key == "files":
-            yield from _files(parts.entries)
-        else:
-            yield _text(value).encode()
+        yield from value
         before = ", "
     yield b"}"
-
-
-def _files(entries: Mapping[str, bytes]) -> Iterator[bytes]:
-    before = "{"
-    for path, entry in entries.items():
-        yield f"{before}{_text(path)}: ".encode() + zlib.decompress(entry)
-        before = ", "
-    yield b"}" if entries else b"{}"
 
 
 def _text(value: object) -> str:

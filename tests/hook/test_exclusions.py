@@ -81,7 +81,7 @@ def test_an_exclusion_that_matches_others_or_cannot_be_evaluated_is_seen(
     assert not match_alike(new, old, [group])
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(random=st.randoms(use_true_random=True), seed=st.integers(0, 1000))
 def test_coverage_py_counts_the_same_where_texts_and_exclusions_are_alike(
     random: Random, seed: int
