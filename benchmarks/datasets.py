@@ -88,7 +88,7 @@ class Project:
 
     @property
     def facts(self) -> Path:
-        """What is known of the finished project: ``files``, ``statements``, and ``changed``."""
+        """The facts of the finished project: ``files``, ``statements``, and ``changed``."""
         return self.folder / "facts.json"
 
     def __call__(self, *command: str, statuses: tuple[int, ...] = (0,)) -> Ended:
@@ -101,8 +101,8 @@ class Project:
 
     def stored(self) -> Path:
         """Covsync's own folder."""
-        told = self("git", "rev-parse", "--git-path", "covsync").out
-        return self.checkout / told.strip()
+        answer = self("git", "rev-parse", "--git-path", "covsync").out
+        return self.checkout / answer.strip()
 
     def switch(self, branch: str) -> None:
         """Goes to a branch and its data; a file's times are the same at every visit."""

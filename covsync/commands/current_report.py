@@ -106,7 +106,7 @@ def _of_records(commit: Commit, stored: Reader) -> CurrentReport | None:
     """
     compared: list[Compared] = []
     for record in _asked_for(commit, stored):
-        each = compare(commit, record)
+        each = compare(commit, record, all_differences=False)
         if each.differences:
             compared.append(each)
         elif _is_of_newest_scope(record, compared):
@@ -142,6 +142,7 @@ def _of_other_text(
     found = next((each for each in compared if present in ("", each.record.data_digest)), None)
     if found is None:
         return None
+    found = compare(commit, found.record)
     command = _command(found.record, stored)
     if config.stale == "fail":
         from covsync.commands.stale import stale
@@ -171,8 +172,11 @@ def _is_of_newest_scope(record: Record, newer: Iterable[Compared]) -> bool:
     return newest.scope[:SCOPE_OF_COVERAGE] == record.scope[:SCOPE_OF_COVERAGE]
 
 
-def compare(commit: Commit, record: Record) -> Compared:
-    """What a record says of the commit, and how that differs from what the tests ran on."""
+def compare(commit: Commit, record: Record, *, all_differences: bool = True) -> Compared:
+    """What a record says of the commit, and how that differs from what the tests ran on.
+
+    Without ``all_differences`` the report is of use only where there is none.
+    """
     edited = changed(record, commit.objects)
     wanted = [commit.objects[path] for path in edited]
     wanted += [file.name for path in edited for file in [record.files[path]] if not file.own_text]
@@ -184,6 +188,7 @@ def compare(commit: Commit, record: Record) -> Compared:
         new=commit.new_files(record),
         deleted=commit.deleted if record.files.keys() - commit.objects.keys() else (),
         shown=commit.project.names(record.files),
+        all_differences=all_differences,
     )
     fail_under, settings_differ = record.fail_under, False
     if (

@@ -14,6 +14,7 @@ from covsync.commands.recorded_files import AGAIN, committed_paths, recorded_fil
 from covsync.console import Console, Timings
 from covsync.errors import CovsyncError, NothingToJudgeError
 from covsync.git import index
+from covsync.git.index import Listing, WorkTreeState
 from covsync.measure import settings, store
 from covsync.measure.data_file import begun, digest, newer
 from covsync.measure.measure import MeasuredData, Measurement, measured
@@ -128,14 +129,15 @@ def _record(
     ran = loaded(sessions, measurement.data.tree)
     base = _appended_to(project, sessions)
     before = base.files if base else {}
-    present, tests = _present(project), test_patterns(sessions)
+    staged, state = index.listing(project.repository), index.work_tree_state(project.repository)
+    present, tests = _present(project, staged, state), test_patterns(sessions)
     reports = measurement.files()
     _refuse_copies(measurement, reports, sessions)
     by_times = not _covers(ran, before, reports)
     seen = _of_project(project, present) if by_times else set(ran.digests)
     seen |= _config_files(project, sessions)
     paths = committed_paths(project, seen.union(before, reports), present, tests)
-    names, texts = recorded_files(project, paths, ran)
+    names, texts = recorded_files(project, paths, staged, state, ran)
     # What is edited from here on is not recorded; what was edited before shows now.
     if by_times:
         _refuse_newer(project, measurement.data.data_file, paths, began)
@@ -216,12 +218,11 @@ def _refuse_copies(
     refuse_other_copies(copies, data.scratch, data.tree, noted)
 
 
-def _present(project: Project) -> list[str]:
+def _present(project: Project, staged: Listing, state: WorkTreeState) -> list[str]:
     """The Python files that lie in the work tree, and those that a sparse checkout leaves out."""
-    repository = project.repository
-    found = [path for path in repository.present() if is_python(path)]
-    deleted = index.work_tree_differs(repository, repository.missing(found))
-    return [path for path in found if path not in deleted]
+    tracked = {*staged.files, *staged.links, *staged.submodules}
+    deleted = project.repository.missing(state.differing)
+    return [path for path in (tracked | state.untracked) - deleted if is_python(path)]
 
 
 def _is_elsewhere(data_file: Path | None) -> bool:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from covsync.commands.project import Project
 from covsync.errors import NothingToJudgeError
 from covsync.git import index
+from covsync.git.index import Listing, WorkTreeState
 from covsync.measure.scope import is_test
 from covsync.measure.session.loaded_files import Loaded
 
@@ -42,20 +43,23 @@ def committed_paths(
     return found - gone
 
 
-def recorded_files(project: Project, paths: Iterable[str], ran: Loaded) -> RecordedFiles:
+def recorded_files(
+    project: Project, paths: Iterable[str], staged: Listing, state: WorkTreeState, ran: Loaded
+) -> RecordedFiles:
     """The objects of the files at ``paths`` as they lie in the work tree.
 
-    A file of a submodule stands for the submodule, which has the name of its commit. Raises
+    ``staged`` is what the index holds, ``state`` how the work tree differs from it. A file of a
+    submodule stands for the submodule, which has the name of its commit. Raises
     ``NothingToJudgeError`` for a file that does not hold what the tests loaded.
     """
     repository = project.repository
-    submodules = index.listing(repository).submodules
-    within = {path: _submodule_of(path, submodules) for path in paths}
+    within = {path: _submodule_of(path, staged.submodules) for path in paths}
     own = sorted(path for path, submodule in within.items() if submodule is None)
-    names = dict(index.blob_ids(repository, own))
-    stored = index.stored(repository, names.values())
+    names = dict(index.work_tree_blobs(repository, staged, state, own))
+    edited = [path for path in own if names[path] != staged.files.get(path)]
+    stored = index.stored(repository, [names[path] for path in edited])
     texts = {
-        path: (repository.top / path).read_bytes() for path in own if names[path] not in stored
+        path: (repository.top / path).read_bytes() for path in edited if names[path] not in stored
     }
     _refuse_edited(project, own, ran)
     for submodule in sorted(filter(None, set(within.values()))):

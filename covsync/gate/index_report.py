@@ -34,8 +34,10 @@ def index_report(
     new: Iterable[str],
     deleted: Iterable[str],
     shown: Mapping[str, str],
+    *,
+    all_differences: bool = True,
 ) -> IndexReport:
-    """The report of the index.
+    """The report of the index; without ``all_differences`` no text is compared after one differs.
 
     ``names`` are the object names in the index by path, ``texts`` the contents by object name of
     those that ``changed``, as recorded and now. ``new`` are the paths that a run would report or
@@ -53,6 +55,8 @@ def index_report(
         if path in names and file.totals is not None and file.detail is not None:
             files[path] = FileReport(shown[path], file.totals, file.detail)
     for path in changed(record, names):
+        if differences and not all_differences:
+            break
         old, new_text = _texts(record.files[path], names[path], texts)
         difference = _difference(path, old, new_text, record)
         if difference:

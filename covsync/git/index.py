@@ -19,6 +19,9 @@ from covsync.source_paths import folders
 LINK, SUBMODULE = "120000", "160000"
 ABSENT = "000000"
 DIRTY = "-dirty"
+# The letters of ``git status`` for what is in conflict, and for ``git add -N``.
+UNMERGED = ("DD", "AU", "UD", "UA", "DU", "AA", "UU")
+INTENDED = " A"
 OURS = "02"  # the stages of what is merged, and in a conflict of the own side
 MOST_LINKS = 40  # as many as Linux follows on the way to one file
 MERGED = "GITHEAD_"
@@ -90,7 +93,7 @@ def _intended_to_add(repository: Repository) -> frozenset[str]:
             version = stream.read(8)[4:]
     except FileNotFoundError:
         return frozenset()
-    is_split = any(repository.git_dir.glob("sharedindex.*"))
+    is_split = any(each.name.startswith("sharedindex.") for each in repository.git_dir.iterdir())
     if version == b"\0\0\0\2" and not is_split:
         return frozenset()
     answer = _must(run_git(repository.top, "diff-files", *RAW, "--diff-filter=A"))
@@ -132,6 +135,16 @@ def blob_ids(repository: Repository, paths: Iterable[str]) -> Mapping[str, str]:
         run_git(repository.top, "hash-object", "--stdin-paths", stdin=os.fsencode(names))
     )
     return dict(zip(wanted, answer.text().split(), strict=True))
+
+
+def work_tree_blobs(
+    repository: Repository, staged: Listing, state: WorkTreeState, paths: Iterable[str]
+) -> Mapping[str, str]:
+    """The ``blob_ids`` of files; git need not read those that do not differ from the index."""
+    wanted = set(paths)
+    alike = {path: staged.files[path] for path in (wanted & staged.files.keys()) - state.differing}
+    others = sorted(wanted - alike.keys())
+    return {**alike, **blob_ids(repository, others)} if others else alike
 
 
 def parents(repository: Repository, environ: Mapping[str, str]) -> tuple[str, ...]:
@@ -277,7 +290,10 @@ def work_tree_differs(repository: Repository, paths: Iterable[str]) -> frozenset
 
 
 class WorkTreeState(NamedTuple):
-    """The paths that ``differ`` from the index, and the ``untracked`` ones that are not ignored."""
+    """The paths that ``differ`` from the index, and the ``untracked`` ones that are not ignored.
+
+    What is only intended to be added (``git add -N``) is untracked, too.
+    """
 
     differing: frozenset[str]
     untracked: frozenset[str]
@@ -286,7 +302,7 @@ class WorkTreeState(NamedTuple):
 def work_tree_state(repository: Repository) -> WorkTreeState:
     """How the work tree differs from the index, as ``work_tree_differs`` finds it."""
     status = repository.status(untracked=True)
-    untracked = frozenset(path for path, letters in status.items() if letters == "??")
+    untracked = frozenset(path for path, letters in status.items() if letters in ("??", INTENDED))
     return WorkTreeState(_not_as_staged(repository, status, None), untracked)
 
 
@@ -294,8 +310,9 @@ def _not_as_staged(
     repository: Repository, status: Mapping[str, str], wanted: frozenset[str] | None
 ) -> frozenset[str]:
     """The tracked paths that differ, those ``wanted`` or else all."""
-    gone = {path for path, letters in status.items() if letters[1] == "D"}
-    doubtful = {path for path, letters in status.items() if letters[1] in "MT"}
+    doubtful = {path for path, letters in status.items() if letters in UNMERGED}
+    gone = {path for path, letters in status.items() if letters[1] == "D"} - doubtful
+    doubtful |= {path for path, letters in status.items() if letters[1] in "MT"}
     # Git does not look at what it is set to assume unchanged, or to leave out.
     flagged = _must(run_git(repository.top, "ls-files", "-v", "-z")).names()
     doubtful |= {line[2:] for line in flagged if line[0] == "S" or line[0].islower()}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import sqlite3
 import subprocess
@@ -12,6 +11,7 @@ from enum import Enum
 from pathlib import Path
 
 from covsync.errors import CovsyncError, NoDataError, NothingToJudgeError
+from covsync.measure.digests import sha256
 
 HOW_TO_MEASURE = (
     "Run the tests first: covsync run -m pytest. Where no tests run, as in a lint job: "
@@ -69,7 +69,7 @@ def digest(file: Path) -> str:
 
 def sha256_of(path: str) -> str:
     """The SHA-256 of a file, read piece by piece. Raises ``OSError``."""
-    found = hashlib.sha256()
+    found = sha256()
     with open(path, "rb", buffering=0) as stream:  # noqa: PTH123 - much quicker for thousands
         while chunk := stream.read(CHUNK):
             found.update(chunk)

@@ -6,11 +6,11 @@ The tables are those that coverage.py documents
 
 from __future__ import annotations
 
-import hashlib
 import sqlite3
 from collections import defaultdict
 from pathlib import Path
 
+from covsync.measure.digests import sha256
 from covsync.measure.sqlite_file import reading
 
 # Put together by SQLite, in the order of the tables' own index. In any other order the digests
@@ -37,7 +37,7 @@ def digests(data_file: str) -> dict[str, bytes]:
                 facts_of[file].append((contexts.get(context), facts))
         traced = dict(database.execute(TRACERS))
     return {
-        name: hashlib.sha256(
+        name: sha256(
             repr(sorted(facts_of[file], key=repr)).encode("utf-8", "surrogateescape")
         ).digest()
         for file, name in files.items()

@@ -7,7 +7,6 @@ plugin traced, has no key and is analysed each time.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import sqlite3
 import sys
@@ -21,6 +20,7 @@ from covsync.measure import settings
 from covsync.measure.coverage_options import option
 from covsync.measure.data_file import sha256_of
 from covsync.measure.data_tables import digests
+from covsync.measure.digests import sha256
 from covsync.measure.path_mapping import shown_path
 from covsync.model import WorkTree
 
@@ -109,7 +109,7 @@ class Inputs(NamedTuple):
         keys = [self.keys.get(name, b"") for name in names]
         if not all([self.base, *keys]):
             return None
-        return hashlib.sha256(self.base + b"".join(sorted(keys))).hexdigest()
+        return sha256(self.base + b"".join(sorted(keys))).hexdigest()
 
     def with_sources(self, reporter: Coverage, names: Iterable[str], tree: WorkTree) -> Inputs:
         """The inputs with the measured files ``names`` of a loaded ``reporter``, and the keys.
@@ -147,7 +147,7 @@ def _stat(path: str) -> Stat:
 
 
 def _digest(facts: object) -> bytes:
-    return hashlib.sha256(repr(facts).encode("utf-8", "surrogateescape")).digest()
+    return sha256(repr(facts).encode("utf-8", "surrogateescape")).digest()
 
 
 def _base(reporter: Coverage, versions: str) -> bytes:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
@@ -16,6 +15,7 @@ from covsync import __version__
 from covsync.config import YAML, parsed_toml
 from covsync.errors import CovsyncError
 from covsync.measure.coverage_options import option
+from covsync.measure.digests import sha256
 
 # As coverage.py's settings name variables of the environment.
 VARIABLE = re.compile(rb"\$\{?(\w+)")
@@ -181,7 +181,7 @@ def _ini_value(value: object) -> str:
 
 def digest_of_files(folder: Path) -> str:
     """Changes whenever coverage.py might be configured otherwise in ``folder``."""
-    digest = hashlib.sha256()
+    digest = sha256()
     for name in (*FILES, os.environ.get("COVERAGE_RCFILE") or FILES[0]):
         try:
             text = (folder / name).read_bytes()
@@ -251,7 +251,7 @@ def digest(read: Read, depth: int, bearing: str) -> str:
 
     That is with the content of the files, and with the variables that the settings name.
     """
-    found = hashlib.sha256()
+    found = sha256()
     for name in names(depth):
         content = read(name) or b""
         found.update(b"%d " % len(content) + content)

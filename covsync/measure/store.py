@@ -15,7 +15,6 @@ on. All of these point at texts in ``content``, each stored once by its own SHA-
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import sqlite3
 import zlib
@@ -26,6 +25,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from covsync.errors import CovsyncError
+from covsync.measure.digests import sha256
 from covsync.measure.inputs import FileState, Inputs
 from covsync.measure.json_report import Entry
 from covsync.measure.sqlite_file import is_locked, reading, write
@@ -213,8 +213,7 @@ class Reader:
                 found.update(
                     (bytes(key), Entry(summary, bytes(content)))
                     for key, summary, digest, checksum, content in rows
-                    if hashlib.sha256(content).digest() == digest
-                    and _checksum(summary, digest) == checksum
+                    if sha256(content).digest() == digest and _checksum(summary, digest) == checksum
                 )
         return found
 
@@ -432,7 +431,7 @@ def _insert_files(
 
 def _insert_content(database: sqlite3.Connection, content: bytes) -> bytes:
     """Stores a content once for all who have it; its digest."""
-    digest = hashlib.sha256(content).digest()
+    digest = sha256(content).digest()
     database.execute("insert or ignore into content values (?, ?)", [digest, content])
     return digest
 
@@ -472,7 +471,7 @@ def _checksum(summary: str, digest: bytes) -> int:
 
 
 def _checked(digest: bytes, content: bytes) -> bytes:
-    if hashlib.sha256(content).digest() != digest:
+    if sha256(content).digest() != digest:
         raise StoreError("a stored text is damaged")
     return content
 

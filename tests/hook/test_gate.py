@@ -212,14 +212,15 @@ def test_a_text_edited_while_the_tests_ran_is_not_recorded(shapes: Checkout) -> 
     assert (ended.status, "shapes.py was edited while the tests ran" in ended.err) == (3, True)
 
 
-@pytest.mark.parametrize("command", [("record",), ("run", "test_shapes.py")])
-def test_a_text_edited_just_before_it_is_hashed_is_not_recorded(
-    shapes: Checkout, tmp_path: Path, command: tuple[str, ...]
+@pytest.mark.parametrize("asked", ["status", "'ls-files -v'"], ids=["before", "after"])
+@pytest.mark.parametrize("command", [("record",), ("run", "test_shapes.py")], ids=str)
+def test_a_text_edited_as_git_looks_at_it_is_not_recorded(
+    shapes: Checkout, tmp_path: Path, command: tuple[str, ...], asked: str
 ) -> None:
     edits = f"echo 'x = 1' >> {shapes.folder}/shapes.py"
     git = tmp_path / "git"
     git.write_text(
-        f'#!/bin/sh\ncase "$*" in *hash-object*) {edits};; esac\nexec {shutil.which("git")} "$@"\n'
+        f'#!/bin/sh\ncase "$*" in *{asked}*) {edits};; esac\nexec {shutil.which("git")} "$@"\n'
     )
     git.chmod(0o755)
     shapes.env["PATH"] = f"{tmp_path}:{os.environ['PATH']}"

@@ -303,7 +303,7 @@ def test_a_recording_that_takes_long_says_what_it_does(checkout: Checkout, tmp_p
     checkout.commit()
     git = tmp_path / "git"
     git.write_text(
-        f'#!/bin/sh\ncase "$*" in *hash-object*) sleep 2;; esac\nexec {shutil.which("git")} "$@"\n'
+        f'#!/bin/sh\ncase "$*" in *status*) sleep 2;; esac\nexec {shutil.which("git")} "$@"\n'
     )
     git.chmod(0o755)
     env = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
