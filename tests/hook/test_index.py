@@ -592,6 +592,28 @@ def test_what_differs_from_the_commit_is_found_without_writing_to_the_index(
     assert (shapes.folder / ".git/index").read_bytes() == before
 
 
+def test_files_have_the_object_names_that_git_would_give_them(shapes: Checkout) -> None:
+    shapes.write({"same.py": "x = 1\n", "ends.py": "x = 1\n", "flag.py": "", "mode.py": ""})
+    shapes.commit()
+    in_conflict(shapes)
+    shapes.git("config", "core.autocrlf", "input")
+    shapes.git("update-index", "--assume-unchanged", "flag.py")
+    (shapes.folder / "ends.py").write_bytes(b"x = 1\r\n")
+    (shapes.folder / "mode.py").chmod(0o755)
+    (shapes.folder / "link.py").symlink_to("same.py")
+    shapes.write({"flag.py": "y = 1\n", "intended.py": "", "untracked.py": "z = 1\n"})
+    shapes.git("add", "link.py")
+    shapes.git("add", "--intent-to-add", "intended.py")
+    found = repository(shapes)
+    state = index.work_tree_state(found)
+    assert state.differing == {"shapes.py", "flag.py"}
+    assert state.untracked == {"intended.py", "untracked.py"}
+    paths = sorted(path.name for path in shapes.folder.glob("*.py"))
+    names = index.work_tree_blobs(found, index.listing(found), state, paths)
+    assert names == index.blob_ids(found, paths)
+    assert names["ends.py"] == blob("x = 1\n")
+
+
 @pytest.mark.parametrize("flag", ["--assume-unchanged", "--skip-worktree"])
 def test_what_git_was_told_not_to_look_at_is_looked_at(shapes: Checkout, flag: str) -> None:
     shapes.git("update-index", flag, "shapes.py", "test_shapes.py")
