@@ -17,7 +17,7 @@ PACKAGE = Path(covsync.__file__).parent
 WINGS = ("measure", "gate", "render", "git")
 BASE = (
     *("model", "contents", "config", "config_edit", "errors", "temporary", "observer"),
-    "source_paths",
+    *("source_paths", "limits"),
 )
 MAY_IMPORT = {
     "__main__": ("cli",),
@@ -27,13 +27,14 @@ MAY_IMPORT = {
     "commands": ("commands", "console", *WINGS, *BASE, "__init__"),
     **{wing: (wing, *BASE, "__init__") for wing in WINGS},
     "console": (),
-    "config": ("errors",),
-    "contents": ("model",),
-    "config_edit": ("config", "errors", "model"),
+    "config": ("errors", "limits"),
+    "contents": ("model", "limits"),
+    "config_edit": ("config", "errors", "limits", "model"),
     "model": (),
     "source_paths": (),
+    "limits": ("errors",),
     "errors": (),
-    "temporary": ("errors",),
+    "temporary": ("errors", "limits"),
     "__init__": (),
 }
 ONLY_IMPORTER = {"coverage": "measure", "git": "git", "yaml": "config", "pathspec": "gate"}
