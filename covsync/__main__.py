@@ -1,8 +1,16 @@
-"""``python -m covsync`` does what the ``covsync`` script does."""
+"""The ``covsync`` script, and ``python -m covsync``, which does the same."""
 
-from __future__ import annotations
+# `from __future__` is an import too, and so comes too early.
+from covsync import import_path
 
-from covsync.cli import entry
+
+def entry() -> None:
+    """Runs covsync with the process's arguments, and with no module of the checkout."""
+    import_path.leave_out_checkout()
+    from covsync import cli
+
+    cli.entry()
+
 
 if __name__ == "__main__":
     entry()

@@ -20,6 +20,7 @@ SIGNALLED, SIGINT = 128, 2
 # What `covsync run` takes for itself where it stands before the program.
 RUN_OPTIONS = ("--append", "-v", "--verbose", "--debug", "-h", "--help")
 BUG = "This is a bug in covsync. Please report it with the output of the same command and --debug."
+INSTALL = "Install covsync in an environment of its own: it loads no module of the work tree."
 
 
 class Stopped(KeyboardInterrupt):
@@ -76,8 +77,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         # The reader has gone, and Python's own flush at exit would meet the same pipe.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except OSError as error:
-        return _failed(arguments, CovsyncError(str(error), "Look at that file, folder or disk."))
+    except (OSError, ImportError) as error:
+        fix = INSTALL if isinstance(error, ImportError) else "Look at that file, folder or disk."
+        return _failed(arguments, CovsyncError(str(error), fix))
     except Exception as error:  # noqa: BLE001 - the one place where a bug ends
         return _failed(arguments, CovsyncError(f"{type(error).__name__}: {error}", BUG))
 

@@ -17,10 +17,11 @@ PACKAGE = Path(covsync.__file__).parent
 WINGS = ("measure", "gate", "render", "git")
 BASE = (
     *("model", "contents", "config", "config_edit", "errors", "temporary", "observer"),
-    *("source_paths", "limits"),
+    *("source_paths", "limits", "import_path"),
 )
 MAY_IMPORT = {
-    "__main__": ("cli",),
+    "__main__": ("cli", "import_path"),
+    "import_path": (),
     "observer": (),
     "pytest_plugin": ("measure", "git", "errors", "observer", "console"),
     "cli": ("commands", "console", "config", "errors", "render", "__init__"),

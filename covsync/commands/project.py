@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from covsync import config
+from covsync import config, import_path
 from covsync.config import Config
 from covsync.console import Console
 from covsync.errors import CovsyncError, PublicationError
@@ -121,6 +121,7 @@ def _found(*, allow_bare: bool) -> tuple[Repository, Path]:
             f"{repository.top} is a bare repository: it has no files to measure",
             "Run covsync in a checkout.",
         )
+    import_path.leave_out(os.fspath(repository.top))
     return repository, config.project_folder(here, repository.top)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import sqlite3
-import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -35,14 +34,10 @@ def explained_with_warnings(tree: WorkTree, messages: list[str]) -> Iterator[Non
 
 @contextmanager
 def explained(tree: WorkTree) -> Iterator[None]:
-    """Turns what coverage.py raises into covsync's errors.
-
-    Plugins are also looked for in the project's folder, as ``python -m coverage`` does there.
-    """
+    """Turns what coverage.py raises into covsync's errors."""
     import coverage
     from coverage import exceptions
 
-    _find_plugins_in(str(tree.folder))
     try:
         yield
     except CovsyncError:
@@ -80,11 +75,6 @@ def explained(tree: WorkTree) -> Iterator[None]:
         ) from error
     except (Exception, SystemExit) as error:
         raise _of_coverage(error, tree) from error
-
-
-def _find_plugins_in(folder: str) -> None:
-    if folder not in sys.path:
-        sys.path.append(folder)
 
 
 def _of_coverage(error: BaseException, tree: WorkTree) -> CovsyncError:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from covsync.errors import NoDataError
-from covsync.measure import data_file, data_tables, reported_files, settings
+from covsync.measure import data_file, data_tables, plugins, reported_files, settings
 from covsync.measure.analysis import Analysis, analyse
 from covsync.measure.batch import coverage_json, is_no_python
 from covsync.measure.coverage_errors import explained_with_warnings
@@ -108,7 +108,8 @@ class MeasuredData(NamedTuple):
         Raises ``NoDataError``, ``NothingToJudgeError`` and ``CovsyncError``.
         """
         with explained_with_warnings(self.tree, self.warnings):
-            report, analysis = self._reported(pages=pages)
+            with plugins.importable(self.configured, os.fspath(self.tree.folder)):
+                report, analysis = self._reported(pages=pages)
             if not report.files:
                 raise NoDataError(f"{self.data_file} holds no measured files", HOW_TO_MEASURE)
             return Measurement(
@@ -227,6 +228,7 @@ def _opened(
 ) -> MeasuredData:
     from coverage import Coverage
 
+    folder = os.fspath(tree.folder)
     as_configured = settings.digest_of_files(tree.folder)
     configured = Coverage(data_file=os.fspath(wanted)) if wanted else Coverage()
     path = Path(str(configured.get_option("run:data_file")))
@@ -242,11 +244,13 @@ def _opened(
     reporter, names, document = None, [], {}
     if kind is data_file.Kind.JSON:
         configured = Coverage(data_file=None)
-        configured.get_data()  # lets plugins configure it, as a floor may come from one
+        with plugins.importable(configured, folder):
+            configured.get_data()  # lets plugins configure it, as a floor may come from one
         document = reported_files.json_document(path, tree)
     else:
-        configured.load()
-        reporter = reported_files.mapped_data(configured, path, tree, pool.scratch)
+        with plugins.importable(configured, folder):
+            configured.load()
+            reporter = reported_files.mapped_data(configured, path, tree, pool.scratch)
         names = reported_files.sources(reporter, tree, only_tracked=only_tracked)
         if not names:
             raise NoDataError(f"{path} holds no measured files", HOW_TO_MEASURE)

@@ -13,6 +13,7 @@ from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import IO, cast
 
+from covsync import import_path
 from covsync.measure.batch import Batch, Results
 from covsync.measure.pool_worker import MEASURING, START
 
@@ -55,15 +56,15 @@ class Pool:
         Raises ``PoolError``.
         """
         environ = {key: value for key, value in os.environ.items() if key not in MEASURING}
-        path = "\n".join(each for each in sys.path if isinstance(each, str))
-        alike = ["-O"] * sys.flags.optimize + ["-B"] * sys.dont_write_bytecode
+        path = "\n".join([import_path.HOME, *(each for each in sys.path if isinstance(each, str))])
+        python = [sys.executable, *["-O"] * sys.flags.optimize, *["-B"] * sys.dont_write_bytecode]
         wanted = min(processors(), MOST, -(-files // FILES_EACH))
         for number in range(0 if self._started else wanted):
             own = self.scratch / f"worker-{number}"
             try:
                 own.mkdir()
                 process = subprocess.Popen(  # noqa: S603 - this very Python
-                    [sys.executable, *alike, "-I", "-c", START, path, os.fspath(own)],
+                    [*python, "-I", "-c", START, path, os.fspath(own), *import_path.left_out()],
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     env=environ,

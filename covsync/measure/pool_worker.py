@@ -15,27 +15,30 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from covsync import import_path
+from covsync.measure import plugins
 from covsync.measure.batch import Batch, analyse_batch
 
 if TYPE_CHECKING:
     from coverage import Coverage
 
 # Started with the parent's module path, so that both load the same coverage.py and plugins, and
-# that nothing in the working directory stands before the standard library.
+# nothing in the work tree. Of the first entry covsync alone is loaded.
 START = (
-    "import sys; sys.path[:] = sys.argv[1].split('\\n'); "
+    "import sys; sys.path[:] = sys.argv[1].split('\\n'); import covsync; del sys.path[0]; "
     "from covsync.measure.pool_worker import main; main(*sys.argv[2:])"
 )
 # What would have coverage.py measure this process.
 MEASURING = ("COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG")
 
 
-def main(scratch: str) -> None:
+def main(scratch: str, *left_out: str) -> None:
     """Reads a data file's name and then batches from the standard input, until it ends.
 
     The answer to a batch that failed is ``None``. ``scratch`` is an empty folder for this process
-    alone, which another one removes.
+    alone, which another one removes. ``left_out`` are ``import_path``'s.
     """
+    import_path.also_left_out(left_out)
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever a plugin prints is no answer
@@ -74,7 +77,8 @@ def _loaded(data_file: str) -> Coverage | None:
             reporter = Coverage(data_file=data_file)
             if reporter.get_option("paths"):
                 reporter.set_option("paths", {})  # the data is mapped already
-            reporter.load()
+            with plugins.importable(reporter, os.getcwd()):  # noqa: PTH109 - no Path is needed
+                reporter.load()
     except (Exception, SystemExit):  # noqa: BLE001 - the parent does it again, and says why
         return None
     gc.freeze()
@@ -85,7 +89,8 @@ def _answer(reporter: Coverage, batch: Batch, scratch: Path) -> object:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
-            result = analyse_batch(reporter, batch, scratch)
+            with plugins.importable(reporter, os.getcwd()):  # noqa: PTH109 - no Path is needed
+                result = analyse_batch(reporter, batch, scratch)
         except (Exception, SystemExit):  # noqa: BLE001 - the parent does it again, and says why
             return None
     return result, [str(each.message) for each in caught]

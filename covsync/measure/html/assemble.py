@@ -24,6 +24,7 @@ from covsync.measure.html.page_names import with_plain_names
 from covsync.measure.html.split import neighbours, page_in, rows_in, with_links, without_time
 from covsync.measure.json_report import UnexpectedOutputError
 from covsync.measure.measure import Measurement
+from covsync.measure.plugins import importable
 from covsync.model import WorkTree
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def html_pages(measurement: Measurement) -> Files:
     if data.reporter is None:
         return Files({})
     _refuse_untracked_style(data.reporter, data.tree)
-    with explained(data.tree):
+    with explained(data.tree), importable(data.configured, os.fspath(data.tree.folder)):
         return with_plain_names(_pages(data.reporter, measurement))
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from covsync.errors import CovsyncError
+from covsync.measure import plugins
 from covsync.measure.coverage_errors import explained_with_warnings
 from covsync.model import WorkTree
 
@@ -25,9 +26,10 @@ def combine(parts: Iterable[Path], data_file: Path, tree: WorkTree, *, append: b
 
         combined = Coverage(data_file=os.fspath(data_file))
         try:
-            if append:
-                combined.load()
-            combined.combine([os.fspath(part) for part in parts], strict=True)
+            with plugins.importable(combined, os.fspath(tree.folder)):
+                if append:
+                    combined.load()
+                combined.combine([os.fspath(part) for part in parts], strict=True)
             combined.save()
         except (CoverageException, sqlite3.Error, OSError) as error:
             raise CovsyncError(

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from covsync.errors import NothingToJudgeError
+from covsync.measure import plugins
 from covsync.measure.coverage_errors import explained
 from covsync.measure.data_file import digest
 from covsync.measure.data_tables import measured_names
@@ -89,7 +90,7 @@ def refuse_other_copies(
     were noted; else the copies are read.
     """
     with explained(tree):
-        mapped = _mapped(sorted(copies), scratch)
+        mapped = _mapped(sorted(copies), scratch, os.fspath(tree.folder))
     for copy, source in mapped.items():
         path = os.path.join(tree.folder, source)
         texts = (digests or {}).get(copy) or {digest(Path(copy))} - {""}
@@ -120,7 +121,7 @@ def elsewhere(names: Iterable[str], top: Path) -> list[str]:
     )
 
 
-def _mapped(names: list[str], scratch: Path) -> dict[str, str]:
+def _mapped(names: list[str], scratch: Path, folder: str) -> dict[str, str]:
     """The path for which each name stands by ``[paths]``, those alone that stand for another.
 
     No report of coverage.py says which is which, so each name has a line of its own here.
@@ -137,7 +138,8 @@ def _mapped(names: list[str], scratch: Path) -> dict[str, str]:
     data = CoverageData(basename=os.fspath(scratch / "copies"))
     data.add_lines({name: [number] for number, name in enumerate(names, 1)})
     data.write()
-    combined.combine([os.fspath(scratch / "copies")], strict=True, keep=True)
+    with plugins.importable(combined, folder):
+        combined.combine([os.fspath(scratch / "copies")], strict=True, keep=True)
     found = combined.get_data()
     mapped = {
         names[line - 1]: path for path in found.measured_files() for line in found.lines(path) or ()

@@ -1,0 +1,87 @@
+"""Where Python looks for modules: not in the work tree, whose files others write.
+
+This runs before all else, so it imports nothing but what Python itself has loaded at its start.
+"""
+
+import os
+import site
+import sys
+
+HOME = os.path.dirname(os.path.dirname(__file__))  # noqa: PTH120 - pathlib is not loaded yet
+_left_out: list[str] = []
+
+
+def leave_out_checkout() -> None:
+    """Leaves the checkout around the working directory out of ``sys.path``; see ``leave_out``.
+
+    git is not asked: that would load modules.
+    """
+    try:
+        here = os.getcwd()  # noqa: PTH109 - pathlib is not loaded yet
+    except OSError:
+        return  # the folder is gone, as a command that needs it says
+    leave_out(here)
+    leave_out(_top_around(here))
+    if os.environ.get("GIT_WORK_TREE"):
+        leave_out(os.environ["GIT_WORK_TREE"])
+
+
+def leave_out(folder: str) -> None:
+    """Takes what lies in ``folder`` out of ``sys.path``, but for the standard library and packages.
+
+    These are the interpreter's own, wherever they lie, as in a ``.venv``. covsync's folder stays
+    where coverage.py is in no other, as with ``pip install --target``, behind all others: whoever
+    writes there can write covsync, too.
+    """
+    real, own = os.path.realpath(folder), _own_folders()
+    gone = [
+        entry
+        for entry in sys.path
+        if any(_is_within(path, real) for path in (os.path.abspath(entry), os.path.realpath(entry)))  # noqa: PTH100
+        and not any(_is_within(os.path.realpath(entry), each) for each in own)
+    ]
+    if not gone:
+        return
+    sys.path[:] = [entry for entry in sys.path if entry not in gone]
+    from importlib.machinery import PathFinder
+
+    if HOME in gone and PathFinder.find_spec("coverage") is None:
+        sys.path.append(HOME)
+    _left_out.extend(entry for entry in gone if entry not in sys.path)
+
+
+def also_left_out(entries: tuple[str, ...]) -> None:
+    """Adds what the process that started this one took out of ``sys.path``."""
+    _left_out.extend(entries)
+
+
+def left_out() -> tuple[str, ...]:
+    """What was taken out of ``sys.path``, in order."""
+    return tuple(dict.fromkeys(_left_out))
+
+
+def _own_folders() -> list[str]:
+    """Where the standard library and the interpreter's packages are, links resolved."""
+    version = f"python{sys.version_info[0]}.{sys.version_info[1]}"
+    folders = [
+        os.path.dirname(os.__file__),  # noqa: PTH120 - pathlib is not loaded yet
+        os.path.join(sys.base_exec_prefix, sys.platlibdir, version),
+        *site.getsitepackages(),
+        *([site.getusersitepackages()] if site.ENABLE_USER_SITE else []),
+    ]
+    return [os.path.realpath(folder) for folder in folders]
+
+
+def _top_around(folder: str) -> str:
+    """The nearest folder around it that git's own folder is in, or itself where there is none."""
+    top = folder
+    while not os.path.lexists(os.path.join(top, ".git")):
+        above = os.path.dirname(top)  # noqa: PTH120 - pathlib is not loaded yet
+        if above == top:
+            return folder
+        top = above
+    return top
+
+
+def _is_within(path: str, folder: str) -> bool:
+    return os.path.join(path, "").startswith(os.path.join(folder, ""))
