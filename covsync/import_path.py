@@ -33,11 +33,12 @@ def leave_out(folder: str) -> None:
     where coverage.py is in no other, as with ``pip install --target``, behind all others: whoever
     writes there can write covsync, too.
     """
-    real, own = os.path.realpath(folder), _own_folders()
+    own = _own_folders()
     gone = [
         entry
         for entry in sys.path
-        if any(_is_within(path, real) for path in (os.path.abspath(entry), os.path.realpath(entry)))  # noqa: PTH100
+        if isinstance(entry, str)
+        and _is_in(entry, folder)
         and not any(_is_within(os.path.realpath(entry), each) for each in own)
     ]
     if not gone:
@@ -81,6 +82,13 @@ def _top_around(folder: str) -> str:
             return folder
         top = above
     return top
+
+
+def _is_in(entry: str, folder: str) -> bool:
+    """Whether an entry lies there by its name, which may be a link's, or in truth."""
+    real = os.path.realpath(folder)
+    names = (os.path.abspath(entry), os.path.realpath(entry))  # noqa: PTH100 - as above
+    return any(_is_within(name, real) for name in names)
 
 
 def _is_within(path: str, folder: str) -> bool:

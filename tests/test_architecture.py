@@ -17,14 +17,15 @@ PACKAGE = Path(covsync.__file__).parent
 WINGS = ("measure", "gate", "render", "git")
 BASE = (
     *("model", "contents", "config", "config_edit", "errors", "temporary", "observer"),
-    *("source_paths", "limits", "import_path"),
+    *("source_paths", "limits", "import_path", "access_token"),
 )
 MAY_IMPORT = {
     "__main__": ("cli", "import_path"),
     "import_path": (),
+    "access_token": (),
     "observer": (),
-    "pytest_plugin": ("measure", "git", "errors", "observer", "console"),
-    "cli": ("commands", "console", "config", "errors", "render", "__init__"),
+    "pytest_plugin": ("measure", "git", "errors", "observer", "console", "access_token"),
+    "cli": ("commands", "console", "config", "errors", "render", "access_token", "__init__"),
     "commands": ("commands", "console", *WINGS, *BASE, "__init__"),
     **{wing: (wing, *BASE, "__init__") for wing in WINGS},
     "console": (),

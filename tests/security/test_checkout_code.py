@@ -6,10 +6,12 @@ import os
 import shutil
 import sys
 import sysconfig
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from conftest import SOURCE, Checkout, Ended, copy_of_covsync, run
+from http_remote import TOKEN, USER, http_remote
 
 # What dependencies of some versions try to import, and do without.
 OPTIONAL = ("typing_extensions", "hyperscan", "re2", "gitdb_speedups", "tomli", "_yaml")
@@ -224,3 +226,74 @@ def test_what_a_plugin_of_the_project_is_loaded_from_is_left_again(
     trapped.coverage("run", "test_shapes.py")
     works(trapped.covsync("push"))
     assert marks(trapped) == ""
+
+
+# Each process that loads it notes what it and a process that it starts can read.
+SPY = """\
+import os, subprocess, sys
+from coverage import CoveragePlugin
+
+def coverage_init(registry, options):
+    registry.add_configurer(CoveragePlugin())
+    with open(os.environ["MARKS"], "a") as marks:
+        print(*sys.argv[1:2], *os.environ, file=marks)
+        print(*sys.argv[1:2], subprocess.check_output("env", text=True), file=marks)
+"""
+SEES = """\
+import os
+import shapes
+
+with open(os.environ["MARKS"], "a") as marks:
+    print("program", *os.environ, file=marks)
+
+def test_shapes():
+    assert shapes.area(2, 3) == 6
+"""
+
+
+@pytest.fixture
+def spied(shapes: Checkout, tmp_path: Path) -> Iterator[Checkout]:
+    """A project with such a plugin and many files, and a remote that the token opens."""
+    shapes.write({"spy.py": SPY, ".coveragerc": "[run]\nplugins = spy\n", "test_sees.py": SEES})
+    with http_remote(tmp_path) as server:
+        shapes.git("remote", "set-url", "origin", server.url(USER))
+        spied = marked(shapes, tmp_path)
+        with_many_files(spied)
+        (tmp_path / "marks").unlink()
+        yield Checkout(spied.folder, {**spied.env, "COVSYNC_TOKEN": TOKEN})
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_a_plugin_of_the_project_does_not_see_the_token(
+    spied: Checkout, remote: Path, command: tuple[str, ...]
+) -> None:
+    """Nor does what it starts; git does, as the remote can be read and written."""
+    run(["git", "config", "http.receivepack", "true"], remote)
+    works(spied.covsync(*command))
+    seen = marks(spied)
+    assert "MARKS" in seen
+    assert "COVSYNC_TOKEN" not in seen
+    assert TOKEN not in seen
+    assert ("covsync-data" in run(["git", "branch"], remote).out) == (command == ("push",))
+
+
+@pytest.mark.parametrize(
+    "program", [["test_sees.py"], ["-m", "pytest", "-q", "test_sees.py"]], ids=" ".join
+)
+def test_the_program_of_covsync_run_does_not_see_the_token(
+    spied: Checkout, program: list[str]
+) -> None:
+    # coverage.py's .pth file, which Python reads before it knows the program, complains on stderr.
+    ended = run(["covsync", "run", *program], spied.folder, spied.env)
+    assert ended.status == 0, ended
+    assert "program" in marks(spied)
+    assert "COVSYNC_TOKEN" not in marks(spied)
+
+
+def test_the_recording_that_pytest_starts_is_not_given_the_token(spied: Checkout) -> None:
+    """It does not even begin with it, when whoever runs pytest has it in the environment."""
+    spied.write({"spy.py": SPY.replace("*os.environ,", "open('/proc/self/environ').read(),")})
+    assert run(["coverage", "run", "-m", "pytest", "-q"], spied.folder, spied.env).status == 0
+    recording = [line for line in marks(spied).splitlines() if line.startswith("record ")]
+    assert recording
+    assert not [line for line in recording if "COVSYNC_TOKEN" in line]
