@@ -8,6 +8,8 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from covsync.measure import permissions
+
 WAIT_SECONDS = 5
 # Errors that a new file would not end, in SQLite's words.
 LASTING = ("locked", "busy", "readonly", "full", "unable to open", "I/O error")
@@ -32,7 +34,7 @@ def write(file: Path, work: Callable[[sqlite3.Connection], None]) -> None:
 
     Raises ``OSError`` or ``sqlite3.Error`` where nothing can be written.
     """
-    file.parent.mkdir(parents=True, exist_ok=True)
+    permissions.make_folder(file.parent)
     try:
         _transact(file, work)
     except (sqlite3.IntegrityError, sqlite3.ProgrammingError):
@@ -45,6 +47,7 @@ def write(file: Path, work: Callable[[sqlite3.Connection], None]) -> None:
 
 
 def _transact(file: Path, work: Callable[[sqlite3.Connection], None]) -> None:
+    permissions.make_file(file)  # by which SQLite goes for its journal
     with _connected(os.fspath(file), is_uri=False) as database:
         database.execute("begin immediate")
         work(database)

@@ -280,9 +280,7 @@ def test_pytest_says_why_it_could_not_record(checkout: Checkout) -> None:
         ["pytest", "-q", "-p", "no:cacheprovider", "--cov=.", "-p", "no:xdist"], checkout.folder
     )
     assert done.status == 0
-    assert (
-        "covsync: warning: what the tests ran on is not recorded: NotADirectoryError: " in done.err
-    )
+    assert "covsync: warning: what the tests ran on is not recorded: FileExistsError: " in done.err
     assert "Traceback" not in done.err
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sqlite3
 import sys
 import sysconfig
 from collections.abc import Iterator
@@ -12,6 +13,9 @@ from pathlib import Path
 import pytest
 from conftest import SOURCE, Checkout, Ended, copy_of_covsync, run
 from http_remote import TOKEN, USER, http_remote
+
+from covsync.measure import store
+from covsync.measure.sqlite_file import write
 
 # What dependencies of some versions try to import, and do without.
 OPTIONAL = ("typing_extensions", "hyperscan", "re2", "gitdb_speedups", "tomli", "_yaml")
@@ -297,3 +301,55 @@ def test_the_recording_that_pytest_starts_is_not_given_the_token(spied: Checkout
     recording = [line for line in marks(spied).splitlines() if line.startswith("record ")]
     assert recording
     assert not [line for line in recording if "COVSYNC_TOKEN" in line]
+
+
+def modes(folder: Path) -> dict[str, str]:
+    """The permissions of a folder and of all in it."""
+    paths = [folder, *folder.rglob("*")]
+    return {os.path.relpath(path, folder): f"{path.stat().st_mode & 0o7777:o}" for path in paths}
+
+
+@pytest.mark.parametrize(
+    "umask, folder, file",
+    [("0", "755", "644"), ("077", "755", "644"), ("0", "700", "600"), ("022", "2775", "664")],
+)
+def test_what_is_kept_under_gits_folder_has_its_permissions(
+    shapes: Checkout, umask: str, folder: str, file: str
+) -> None:
+    (shapes.folder / ".git").chmod(int(folder, 8))
+    shapes.write({"test_one.py": "import shapes\n"})
+    # The data of several processes is to be combined, so the notes wait for that.
+    commands = "covsync record; coverage run -p -m pytest -q"
+    run(["sh", "-c", f"umask {umask}; {commands}"], shapes.folder)
+    found = modes(shapes.folder / ".git/covsync")
+    (notes,) = [path for path in found if path.endswith(".jsonl")]
+    assert found == {".": folder, "notes": folder, store.NAME: file, notes: file}
+
+
+def test_a_journal_has_the_permissions_too(tmp_path: Path) -> None:
+    (tmp_path / ".git").mkdir()
+    (tmp_path / ".git").chmod(0o775)
+    file = tmp_path / ".git/covsync/file"
+    seen: dict[str, str] = {}
+
+    def work(database: sqlite3.Connection) -> None:
+        database.execute("create table if not exists one (two)")
+        seen.update(modes(file.parent))
+
+    before = os.umask(0)
+    try:
+        write(file, work)
+    finally:
+        os.umask(before)
+    assert seen == {".": "775", "file": "664", "file-journal": "664"}
+
+
+def test_others_lose_what_they_may_write_beyond_gits_folder(shapes: Checkout) -> None:
+    """As in what an older covsync has made; who may read it is for its owner to say."""
+    own = shapes.folder / ".git/covsync"
+    (shapes.folder / ".git").chmod(0o755)
+    works(shapes.covsync("record"))
+    own.chmod(0o777)
+    (own / store.NAME).chmod(0o602)
+    works(shapes.covsync("record"))
+    assert modes(own) == {".": "755", store.NAME: "600"}

@@ -29,6 +29,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from covsync import observer
+from covsync.measure import permissions
 
 FORMAT = 1
 LARGEST = 1 << 28  # bytes; 10,000 files in 64 processes are 100 MB
@@ -136,10 +137,12 @@ def new(own_folder: Path, top: Path, began: int) -> Path:
     Notes that nothing ever came of do not pile up: the oldest of more than ``MOST`` go.
     """
     folder = own_folder / FOLDER
-    folder.mkdir(parents=True, exist_ok=True)
+    permissions.make_folder(own_folder)
+    permissions.make_folder(folder)
     for old in waiting(own_folder)[: -MOST + 1]:
         old.unlink(missing_ok=True)
     path = folder / f"{began}-{os.getpid()}{SUFFIX}"
+    permissions.make_file(path)
     observer.begin(os.fspath(path), os.fspath(top), began)
     return path
 
