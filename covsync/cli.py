@@ -11,7 +11,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, NoReturn
 
-from covsync import __version__, access_token
+from covsync import __version__, isolation
 from covsync.config import floor, subproject
 from covsync.console import Console
 from covsync.errors import CovsyncError
@@ -65,7 +65,7 @@ def entry() -> NoReturn:
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs what ``argv`` (default: the process's arguments) asks for; returns the exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
-    access_token.take()
+    isolation.take_token()
     try:
         parsed = parser().parse_args(_with_program_apart(arguments))
         command: Callable[[argparse.Namespace], int] = parsed.command

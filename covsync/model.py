@@ -9,7 +9,10 @@ from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    import hashlib
 
 HUNDRED = Fraction(100)
 Branch = tuple[int, int]
@@ -46,6 +49,13 @@ def shown_name(path: str) -> str:
 def exact_decimal(value: Fraction) -> str:
     """A floor as it was written: the shortest decimal that is exactly ``value``."""
     return f"{Decimal(value.numerator) / Decimal(value.denominator):f}"
+
+
+def sha256(content: bytes = b"") -> hashlib._Hash:
+    """The digest of ``content`` and of what it is updated with."""
+    import hashlib  # which takes longer to load than most checks take to read the store
+
+    return hashlib.sha256(content)
 
 
 def blob_id(content: bytes, object_format: str) -> str:

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import pytest
 
-from covsync import access_token, observer
+from covsync import isolation, observer
 from covsync.console import Console
 
 # What would make coverage.py measure the recording.
@@ -275,7 +275,7 @@ def _record(noting: Noting, data_file: Path) -> None:
     """Has it recorded by a process of its own, of which only an error is seen."""
     import subprocess
 
-    ours = {*MEASURING, observer.NOTES, observer.RUN, access_token.VARIABLE}
+    ours = {*MEASURING, observer.NOTES, observer.RUN, isolation.TOKEN}
     with subprocess.Popen(  # noqa: S603 - covsync itself
         [
             *(sys.executable, "-m", "covsync", "record", f"--began={noting.began}"),

@@ -17,15 +17,14 @@ PACKAGE = Path(covsync.__file__).parent
 WINGS = ("measure", "gate", "render", "git")
 BASE = (
     *("model", "contents", "config", "config_edit", "errors", "temporary", "observer"),
-    *("source_paths", "limits", "import_path", "access_token"),
+    *("source_paths", "limits", "isolation"),
 )
 MAY_IMPORT = {
-    "__main__": ("cli", "import_path"),
-    "import_path": (),
-    "access_token": (),
+    "__main__": ("cli", "isolation"),
+    "isolation": (),
     "observer": (),
-    "pytest_plugin": ("measure", "git", "errors", "observer", "console", "access_token"),
-    "cli": ("commands", "console", "config", "errors", "render", "access_token", "__init__"),
+    "pytest_plugin": ("measure", "git", "errors", "observer", "console", "isolation"),
+    "cli": ("commands", "console", "config", "errors", "render", "isolation", "__init__"),
     "commands": ("commands", "console", *WINGS, *BASE, "__init__"),
     **{wing: (wing, *BASE, "__init__") for wing in WINGS},
     "console": (),

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from covsync import access_token, config, import_path
+from covsync import config, isolation
 from covsync.config import Config
 from covsync.console import Console
 from covsync.errors import CovsyncError, PublicationError
@@ -121,7 +121,7 @@ def _found(*, allow_bare: bool) -> tuple[Repository, Path]:
             f"{repository.top} is a bare repository: it has no files to measure",
             "Run covsync in a checkout.",
         )
-    import_path.leave_out(os.fspath(repository.top))
+    isolation.leave_out(os.fspath(repository.top))
     return repository, config.project_folder(here, repository.top)
 
 
@@ -145,7 +145,7 @@ def scratch(console: Console, project: Project, urls: Sequence[str]) -> Iterator
         console.note(
             f"{project.config.remote} has {len(urls)} push URLs; only the first is published to"
         )
-    token = access_token.given()
+    token = isolation.token()
     with scratch_repository(project.repository, project.config.remote, urls[0], token) as scratch:
         if token and not scratch.address.token:
             console.note("COVSYNC_TOKEN is not used: the remote's URL is not an http(s) one")

@@ -11,7 +11,7 @@ from enum import Enum
 from pathlib import Path
 
 from covsync.errors import CovsyncError, NoDataError, NothingToJudgeError
-from covsync.measure.digests import sha256
+from covsync.model import sha256
 
 HOW_TO_MEASURE = (
     "Run the tests first: covsync run -m pytest. Where no tests run, as in a lint job: "

@@ -10,8 +10,8 @@ import sqlite3
 from collections import defaultdict
 from pathlib import Path
 
-from covsync.measure.digests import sha256
 from covsync.measure.sqlite_file import reading
+from covsync.model import sha256
 
 # Put together by SQLite, in the order of the tables' own index. In any other order the digests
 # would be others too, and files be analysed again; never would different data have the same.

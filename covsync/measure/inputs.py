@@ -20,9 +20,8 @@ from covsync.measure import settings
 from covsync.measure.coverage_options import option
 from covsync.measure.data_file import sha256_of
 from covsync.measure.data_tables import digests
-from covsync.measure.digests import sha256
 from covsync.measure.path_mapping import shown_path
-from covsync.model import WorkTree
+from covsync.model import WorkTree, sha256
 
 if TYPE_CHECKING:
     from coverage import Coverage

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from covsync import import_path
+from covsync import isolation
 
 if TYPE_CHECKING:
     from coverage import Coverage
@@ -21,7 +21,7 @@ def importable(reporter: Coverage, folder: str) -> Iterator[None]:
     """
     added: list[str] = []
     if reporter.get_option("run:plugins"):
-        added = [each for each in (*import_path.left_out(), folder) if each not in sys.path]
+        added = [each for each in (*isolation.left_out(), folder) if each not in sys.path]
     sys.path += added
     try:
         yield

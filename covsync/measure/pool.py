@@ -13,7 +13,7 @@ from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import IO, cast
 
-from covsync import import_path
+from covsync import isolation
 from covsync.measure.batch import Batch, Results
 from covsync.measure.pool_worker import MEASURING, START
 
@@ -56,7 +56,7 @@ class Pool:
         Raises ``PoolError``.
         """
         environ = {key: value for key, value in os.environ.items() if key not in MEASURING}
-        path = "\n".join([import_path.HOME, *(each for each in sys.path if isinstance(each, str))])
+        path = "\n".join([isolation.HOME, *(each for each in sys.path if isinstance(each, str))])
         python = [sys.executable, *["-O"] * sys.flags.optimize, *["-B"] * sys.dont_write_bytecode]
         wanted = min(processors(), MOST, -(-files // FILES_EACH))
         for number in range(0 if self._started else wanted):
@@ -64,7 +64,7 @@ class Pool:
             try:
                 own.mkdir()
                 process = subprocess.Popen(  # noqa: S603 - this very Python
-                    [*python, "-I", "-c", START, path, os.fspath(own), *import_path.left_out()],
+                    [*python, "-I", "-c", START, path, os.fspath(own), *isolation.left_out()],
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     env=environ,

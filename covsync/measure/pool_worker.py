@@ -15,7 +15,7 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from covsync import import_path
+from covsync import isolation
 from covsync.measure import plugins
 from covsync.measure.batch import Batch, analyse_batch
 
@@ -36,9 +36,9 @@ def main(scratch: str, *left_out: str) -> None:
     """Reads a data file's name and then batches from the standard input, until it ends.
 
     The answer to a batch that failed is ``None``. ``scratch`` is an empty folder for this process
-    alone, which another one removes. ``left_out`` are ``import_path``'s.
+    alone, which another one removes. ``left_out`` are ``isolation``'s.
     """
-    import_path.also_left_out(left_out)
+    isolation.also_left_out(left_out)
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever a plugin prints is no answer

@@ -15,7 +15,7 @@ from covsync import __version__
 from covsync.config import YAML, parsed_toml
 from covsync.errors import CovsyncError
 from covsync.measure.coverage_options import option
-from covsync.measure.digests import sha256
+from covsync.model import sha256
 
 # As coverage.py's settings name variables of the environment.
 VARIABLE = re.compile(rb"\$\{?(\w+)")

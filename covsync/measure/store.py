@@ -25,11 +25,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from covsync.errors import CovsyncError
-from covsync.measure.digests import sha256
 from covsync.measure.inputs import FileState, Inputs
 from covsync.measure.json_report import Entry
 from covsync.measure.sqlite_file import is_locked, reading, write
-from covsync.model import Lines, LoadedFile, Record, Refusal, ReportStyle, Scope, Totals
+from covsync.model import Lines, LoadedFile, Record, Refusal, ReportStyle, Scope, Totals, sha256
 
 NAME = "store-5.sqlite"
 NAMES = "store-*.sqlite"

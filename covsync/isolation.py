@@ -1,6 +1,7 @@
-"""Where Python looks for modules: not in the work tree, whose files others write.
+"""What covsync keeps from the project's code: the token, and a place where Python finds modules.
 
-This runs before all else, so it imports nothing but what Python itself has loaded at its start.
+The files of a work tree come from others, so no module is loaded from there. This runs before all
+else, and imports nothing but what Python itself has loaded at its start.
 """
 
 import os
@@ -8,7 +9,9 @@ import site
 import sys
 
 HOME = os.path.dirname(os.path.dirname(__file__))  # noqa: PTH120 - pathlib is not loaded yet
+TOKEN = "COVSYNC_TOKEN"  # noqa: S105 - the variable's name
 _left_out: list[str] = []
+_taken: list[str] = []  # none or one
 
 
 def leave_out_checkout() -> None:
@@ -59,6 +62,18 @@ def also_left_out(entries: tuple[str, ...]) -> None:
 def left_out() -> tuple[str, ...]:
     """What was taken out of ``sys.path``, in order."""
     return tuple(dict.fromkeys(_left_out))
+
+
+def take_token() -> None:
+    """Takes the remote's token out of the environment, which plugins and the tests can read."""
+    given = os.environ.pop(TOKEN, "").strip()
+    if given:
+        _taken[:] = [given]
+
+
+def token() -> "str | None":
+    """The token that was taken, ``None`` where there was none."""
+    return _taken[0] if _taken else None
 
 
 def _own_folders() -> list[str]:
