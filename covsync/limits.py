@@ -13,6 +13,8 @@ from covsync.errors import CovsyncError
 
 VARIABLE = "COVSYNC_LIMITS"
 
+CONFIGURATION_SIZE = 1 << 20  # bytes of a configuration file
+
 
 def limit(figure: int) -> int:
     """A limit of this module, as the environment raises it. Raises ``CovsyncError``."""
