@@ -228,7 +228,7 @@ def _opened(
     from coverage import Coverage
 
     as_configured = settings.digest_of_files(tree.folder)
-    configured = Coverage(data_file=os.fspath(wanted)) if wanted else Coverage()
+    configured = settings.configured(wanted)
     path = Path(str(configured.get_option("run:data_file")))
     kind = data_file.recognise(path)
     absolute = os.path.abspath(path)  # noqa: PTH100 - no link is to be followed

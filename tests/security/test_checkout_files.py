@@ -105,3 +105,182 @@ def test_a_configuration_outside_is_not_written(project: Checkout, tmp_path: Pat
         "pyproject.toml is a link that leads out of the repository's files",
     )
     assert victim.read_text() == FLOOR
+
+
+# Where configuration is read from, and what an error tells of it.
+
+CONFIGURATION = (
+    *(".coveragerc", ".coveragerc.toml", "setup.cfg", "tox.ini", "pyproject.toml"),
+    *(".covsync.yaml", "pytest.ini", "pytest.toml"),
+)
+COMMANDS = (
+    *(["check"], ["push"], ["record"], ["ratchet"], ["run", "test_shapes.py"]),
+    *(["compact"], ["check", "--debug"]),
+)
+
+
+def all_refuse(checkout: Checkout, *words: str) -> None:
+    """Each command says so, and nothing is in any error or traceback of what the file holds."""
+    for command in COMMANDS:
+        ended = typed(checkout, *command)
+        assert CANARY not in ended.out + ended.err
+        if "--debug" not in command:
+            refused(ended, *words)
+
+
+def put_link(checkout: Checkout, name: str, target: str | Path) -> None:
+    (checkout.folder / name).unlink(missing_ok=True)
+    (checkout.folder / name).symlink_to(target)
+    checkout.stage()
+
+
+@pytest.mark.parametrize("name", CONFIGURATION)
+@pytest.mark.first(1)
+def test_no_configuration_is_read_outside_the_repository(
+    project: Checkout, tmp_path: Path, name: str
+) -> None:
+    (tmp_path / "secret").write_text(f"{CANARY}\n")
+    put_link(project, name, tmp_path / "secret")
+    all_refuse(project, f"{name} is a link that leads out of the repository's files")
+
+
+@pytest.mark.parametrize("target", ["/proc/self/environ", ".git/config", "/dev/zero", "/dev/stdin"])
+@pytest.mark.first(2)
+def test_nor_elsewhere_on_the_machine(project: Checkout, target: str) -> None:
+    put_link(project, ".coveragerc", target)
+    environ = Checkout(project.folder, {"PASSWORD": CANARY})
+    all_refuse(environ, ".coveragerc is a link that leads out of the repository's files")
+
+
+def test_nor_above_the_project(project: Checkout, tmp_path: Path) -> None:
+    """There pytest looks for its settings, and so does covsync."""
+    project.write({"part/pyproject.toml": FLOOR, "part/test_shapes.py": ""})
+    (tmp_path / "secret").write_text(f"{CANARY}\n")
+    put_link(project, "tox.ini", tmp_path / "secret")
+    part = Checkout(project.folder / "part")
+    all_refuse(part, "../tox.ini is a link that leads out of the repository's files")
+
+
+@pytest.mark.parametrize("name", CONFIGURATION)
+@pytest.mark.first(1)
+def test_a_pipe_is_not_opened_as_configuration(project: Checkout, name: str) -> None:
+    (project.folder / name).unlink(missing_ok=True)
+    os.mkfifo(project.folder / name)
+    all_refuse(project, f"cannot read {name}: it is not a regular file")
+
+
+@pytest.mark.parametrize("name", CONFIGURATION)
+@pytest.mark.first(1)
+def test_configuration_has_a_size(project: Checkout, name: str) -> None:
+    with (project.folder / name).open("ab") as stream:
+        stream.truncate(3 << 30)
+    all_refuse(project, f"{name}: covsync reads at most 1,048,576 bytes", "COVSYNC_LIMITS=10")
+
+
+def test_a_limit_can_be_raised(project: Checkout) -> None:
+    text = FLOOR + "# A long comment\n" * 100_000
+    project.write({"pyproject.toml": text})
+    assert project.covsync("run", "test_shapes.py").status == 1
+    patient = Checkout(project.folder, {"COVSYNC_LIMITS": "10"})
+    assert patient.covsync("run", "test_shapes.py").status == 0
+
+
+@pytest.mark.parametrize(
+    "name, place",
+    [
+        (".coveragerc", "in .coveragerc at line 1"),
+        ("setup.cfg", "in setup.cfg at line 1"),
+        (".coveragerc.toml", "in .coveragerc.toml at line 1, column 10"),
+        ("tox.ini", "in tox.ini at line 1"),
+        ("pyproject.toml", "pyproject.toml is not valid TOML at line 1, column 10"),
+        (".covsync.yaml", ".covsync.yaml does not hold keys and values"),
+    ],
+)
+@pytest.mark.first(3)
+def test_an_error_does_not_quote_the_file(project: Checkout, name: str, place: str) -> None:
+    """It may be a link to what a developer keeps in the checkout alone."""
+    project.write({".env": f"PASSWORD={CANARY} covsync\n", ".gitignore": ".env\n"})
+    put_link(project, name, ".env")
+    for command in (["push"], ["record"], ["run", "test_shapes.py"], ["push", "--debug"]):
+        ended = typed(project, *command)
+        assert place in ended.err
+        assert CANARY not in ended.err
+
+
+@pytest.mark.parametrize(
+    "setting, words",
+    [
+        (f"[tool.coverage.run]\nbranch = '{CANARY}'", ": [tool.coverage.run] branch"),
+        (f"[tool.coverage.run]\nconcurrency = ['{CANARY}']", "coverage.py cannot use its settings"),
+        (f"[tool.coverage.run]\nsource = '{CANARY}'", ": [tool.coverage.run] source"),
+        (
+            f"[tool.coverage.run]\nomit = ['${{x?}} {CANARY}']",
+            "coverage.py cannot use its settings",
+        ),
+        (f"[tool.coverage]\nrun = '{CANARY}'", "coverage.py cannot use its settings"),
+        (f"[tool]\ncoverage = '{CANARY}'", "coverage.py cannot use its settings"),
+        (
+            f"[tool.coverage.report]\nexclude_lines = ['({CANARY}']",
+            ": [tool.coverage.report] exclude_lines",
+        ),
+        (f"[tool.coverage.report]\nomit = ['**{CANARY}']", "coverage.py cannot use its settings"),
+        (f"[tool.coverage.report]\nsort = '{CANARY}'", "[report] sort is not valid"),
+        (f"[tool.coverage.report]\nfail_under = '{CANARY}'", "[tool.coverage.report] fail_under"),
+        (f"[tool.covsync]\nfail_under = '{CANARY}'", "fail_under in [tool.covsync]"),
+        (f"[tool.covsync]\nhosting = '{CANARY}'", "hosting in [tool.covsync]"),
+        (f"[tool.covsync]\n'a {CANARY}' = 1", "unknown key in [tool.covsync]"),
+        (f"[tool.covsync]\npages_url = '{CANARY}'", "pages_url in [tool.covsync]"),
+        (f"[tool.covsync.paths]\na = '{CANARY}'", "paths in [tool.covsync]"),
+    ],
+)
+@pytest.mark.first(6)
+def test_an_error_does_not_quote_a_value(project: Checkout, setting: str, words: str) -> None:
+    project.write({"pyproject.toml": f"{setting}\n"})
+    os.utime(project.folder / "pyproject.toml", (10**9, 10**9))
+    project.commit()
+    (project.folder / ".git" / "covsync").rename(project.folder / ".git" / "no-record")
+    for command in ("check", "push"):
+        refused(typed(project, command), words)
+        assert CANARY not in typed(project, command, "--debug").err
+
+
+def test_an_ini_file_is_not_quoted_either(project: Checkout) -> None:
+    project.write({"setup.cfg": f"[coverage:run]\nbranch = {CANARY}\n"})
+    refused(typed(project, "push"), "coverage.py cannot use its settings in setup.cfg")
+    project.write({"setup.cfg": f"[coverage:run]\n[coverage:run]\n{CANARY}\n"})
+    refused(typed(project, "push"), "coverage.py cannot use its settings in setup.cfg at line 2")
+    project.stage()
+    refused(typed(project, "check"), "setup.cfg is not valid at line 2")
+
+
+# What the developer's environment names.
+
+
+def test_a_developer_may_keep_settings_elsewhere(project: Checkout, tmp_path: Path) -> None:
+    (tmp_path / "own.rc").write_text("[run]\ninclude = shapes.py\n")
+    (tmp_path / "link.rc").symlink_to("own.rc")
+    own = Checkout(project.folder, {"COVERAGE_RCFILE": str(tmp_path / "link.rc")})
+    assert own.covsync("run", "test_shapes.py").status == 0
+    assert typed(own, "check").status == 0
+    (tmp_path / "own.rc").write_text(f"{CANARY}\n")
+    refused(typed(own, "push"), f"coverage.py cannot use its settings in {tmp_path}/link.rc at")
+    (tmp_path / "own.rc").unlink()
+    refused(typed(own, "push"), f"coverage.py cannot use its settings in {tmp_path}/link.rc\n")
+
+
+@pytest.mark.parametrize("place", ["{top}/", ""])
+def test_what_it_names_in_the_repository_stays_there(
+    project: Checkout, tmp_path: Path, place: str
+) -> None:
+    (tmp_path / "secret").write_text(f"{CANARY}\n")
+    put_link(project, "my.rc", tmp_path / "secret")
+    name = place.format(top=project.folder) + "my.rc"
+    environ = Checkout(project.folder, {"COVERAGE_RCFILE": name})
+    all_refuse(environ, f"{name} is a link that leads out of the repository's files")
+
+
+@pytest.mark.parametrize("name", ["/dev/zero", "../pipe"])
+def test_it_names_a_regular_file(project: Checkout, tmp_path: Path, name: str) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    environ = Checkout(project.folder, {"COVERAGE_RCFILE": name})
+    all_refuse(environ, f"cannot read {name}: it is not a regular file")
