@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import BRANCHES, Checkout, Ended
+from conftest import BRANCHES, SHAPES, Checkout, Ended
 
 CANARY = "hunter2-must-stay-at-home"
 FLOOR = BRANCHES + "[tool.covsync]\nfail_under = 50\n"
@@ -284,3 +284,143 @@ def test_it_names_a_regular_file(project: Checkout, tmp_path: Path, name: str) -
     os.mkfifo(tmp_path / "pipe")
     environ = Checkout(project.folder, {"COVERAGE_RCFILE": name})
     all_refuse(environ, f"cannot read {name}: it is not a regular file")
+
+
+# Data files.
+
+UNRECORDED = (["check"], ["push"], ["record"], ["run", "--append", "test_shapes.py"])
+
+
+@pytest.fixture
+def unrecorded(shapes: Checkout) -> Iterator[Checkout]:
+    """A project with data that no run of covsync wrote; nothing may reach the remote."""
+    yield shapes
+    assert shapes.git("ls-remote", "origin") == ""
+
+
+def put_data(checkout: Checkout, kind: str, tmp_path: Path) -> None:
+    """In place of the data: a pipe, or a link to what has no end."""
+    data = checkout.folder / ".coverage"
+    data.unlink()
+    if kind == "pipe":
+        os.mkfifo(data)
+    elif kind == "link to a pipe":
+        os.mkfifo(tmp_path / "pipe")
+        data.symlink_to(tmp_path / "pipe")
+    else:
+        data.symlink_to("/dev/zero")
+
+
+@pytest.mark.parametrize("kind", ["pipe", "link to a pipe", "link to a device"])
+def test_data_is_a_regular_file(unrecorded: Checkout, tmp_path: Path, kind: str) -> None:
+    put_data(unrecorded, kind, tmp_path)
+    for command in UNRECORDED:
+        refused(typed(unrecorded, *command), ".coverage: it is not a regular file")
+
+
+def test_recorded_data_that_became_a_pipe(project: Checkout, tmp_path: Path) -> None:
+    """What is recorded is judged without the data; asked for again, it is looked at first."""
+    put_data(project, "pipe", tmp_path)
+    assert typed(project, "check").status == 0
+    for command in UNRECORDED[1:]:
+        refused(typed(project, *command), ".coverage: it is not a regular file")
+    project.write({"shapes.py": SHAPES + "\n\nhalf = 1 / 2\n"})
+    project.stage()
+    refused(typed(project, "check"), ".coverage: it is not a regular file")
+
+
+def test_analysed_data_that_became_a_pipe(unrecorded: Checkout, tmp_path: Path) -> None:
+    """The stored report on it is compared with what lies there now."""
+    for _ in range(2):
+        assert typed(unrecorded, "check").status == 0
+    put_data(unrecorded, "pipe", tmp_path)
+    refused(typed(unrecorded, "check"), ".coverage: it is not a regular file")
+
+
+@pytest.mark.parametrize("name", ["pipe", "/dev/zero", "/dev/stdin", "."])
+def test_a_named_report_is_a_regular_file(unrecorded: Checkout, name: str) -> None:
+    os.mkfifo(unrecorded.folder / "pipe")
+    for command in ("check", "push", "record"):
+        ended = typed(unrecorded, command, "--data-file", name)
+        refused(ended, f"{name.strip('.')}: it is not a regular file", "--data-file")
+    unrecorded.write({"pyproject.toml": f"{BRANCHES}[tool.covsync]\ndata_file = '{name}'\n"})
+    unrecorded.stage()
+    for command in ("check", "push", "record", "ratchet"):
+        refused(typed(unrecorded, command), f"{name.strip('.')}: it is not a regular file")
+
+
+def sparse(path: Path, start: bytes, size: int) -> None:
+    """A file of which the disk holds only the start; what follows reads as zeros."""
+    with path.open("r+b" if path.exists() else "wb") as stream:
+        stream.write(start)
+        stream.truncate(size)
+
+
+def test_a_report_has_a_size(unrecorded: Checkout) -> None:
+    sparse(unrecorded.folder / "report.json", b'{"meta": {}}', 3 << 30)
+    for command in ("check", "push", "record"):
+        ended = typed(unrecorded, command, "--data-file", "report.json")
+        refused(ended, "report.json: covsync reads at most 536,870,912 bytes", "COVSYNC_LIMITS=10")
+
+
+def test_data_has_a_size(project: Checkout) -> None:
+    """Also where its digest alone is asked for, for which all of it would be read."""
+    sparse(project.folder / ".coverage", b"SQLite format 3\0", 1 << 40)
+    project.write({"shapes.py": SHAPES + "\n\nhalf = 1 / 2\n"})
+    project.stage()
+    for command in UNRECORDED:
+        ended = typed(project, *command)
+        refused(ended, ".coverage: covsync reads at most 4,294,967,296 bytes")
+
+
+@pytest.mark.parametrize("suffix", ["-journal", "-wal", "-shm"])
+@pytest.mark.parametrize("kind", ["pipe", "link"])
+@pytest.mark.first(1)
+def test_nothing_is_read_or_written_beside_the_data(
+    unrecorded: Checkout, tmp_path: Path, kind: str, suffix: str
+) -> None:
+    """SQLite would open its journal there, and write it through a link."""
+    beside, victim = unrecorded.folder / f".coverage{suffix}", tmp_path / "victim"
+    data = bytearray((unrecorded.folder / ".coverage").read_bytes())
+    data[18:20] = b"\2\2" if suffix != "-journal" else data[18:20]  # a write-ahead log is used
+    (unrecorded.folder / ".coverage").write_bytes(data)
+    if kind == "pipe":
+        os.mkfifo(beside)
+    else:
+        beside.symlink_to(victim)
+    for command in UNRECORDED:
+        refused(typed(unrecorded, *command), "where SQLite would keep its journal")
+        assert not victim.exists()
+
+
+def test_a_process_can_leave_no_pipe_among_the_data(project: Checkout) -> None:
+    leave = "import os\nos.mkfifo(os.environ['COVERAGE_FILE'] + '.x')\n"
+    project.write({"leave.py": leave + "import shapes\n"})
+    project.commit()
+    ended = typed(project, "run", "leave.py")
+    assert (ended.status, "it is not a regular file" in ended.err) == (1, True), ended
+
+
+def test_parallel_data_may_have_a_pipe_beside_it(project: Checkout) -> None:
+    """When pytest has ended, the data files of its processes are looked at."""
+    project.write({"test_all.py": "import os\n\n\ndef test():\n    os.mkfifo('.coverage.x.1.y')\n"})
+    done = subprocess.run(
+        ["coverage", "run", "--parallel-mode", "-m", "pytest", "-q"],
+        cwd=project.folder,
+        capture_output=True,
+        check=True,
+        timeout=SECONDS,
+    )
+    assert b"1 passed" in done.stdout
+    refused(typed(project, "push", "--data-file", ".coverage.x.1.y"), "it is not a regular file")
+
+
+@pytest.mark.parametrize("kind", ["pipe", "large"])
+def test_notes_are_looked_at_before_they_are_read(project: Checkout, kind: str) -> None:
+    notes = project.folder / "own.jsonl"
+    if kind == "pipe":
+        os.mkfifo(notes)
+    else:
+        sparse(notes, b'{"covsync": 1}\n', 3 << 30)
+    words = {"pipe": "it is not a regular file", "large": "covsync reads at most 268,435,456 bytes"}
+    refused(typed(project, "record", "--began=1", f"--notes={notes}"), words[kind])
