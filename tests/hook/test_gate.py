@@ -489,4 +489,4 @@ def test_a_failing_check_goes_no_further_than_a_passing_one(recorded: Checkout, 
     loads_coverage_too, *more = failing.err.split()
     assert loads_coverage == loads_coverage_too == "False"
     assert more == modules
-    assert len(more) <= 22
+    assert len(more) <= 24
