@@ -41,8 +41,7 @@ def recognise(path: Path) -> Kind:
     """
     try:
         refuse_unusual_data(path)
-        with path.open("rb") as stream:
-            start = stream.read(64)
+        start = _start(path)
     except FileNotFoundError:
         raise _absent(path) from None
     except OSError as error:
@@ -53,7 +52,6 @@ def recognise(path: Path) -> Kind:
         _refuse_other_databases(path)
         return Kind.SQLITE
     if start.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
-        refuse_unusual(path, str(path), REPORT_SIZE, NAME_ANOTHER)
         return Kind.JSON
     raise CovsyncError(
         f"{path} is neither coverage.py's data nor a `coverage json` report",
@@ -67,11 +65,18 @@ def refuse_unusual_data(path: Path) -> None:
     Raises ``OSError`` where there is none.
     """
     refuse_unusual(path, str(path), DATA_SIZE, NAME_ANOTHER)
+    if not _start(path).startswith(SQLITE_HEADER):
+        refuse_unusual(path, str(path), REPORT_SIZE, NAME_ANOTHER)
     if not is_plain(path):
         raise CovsyncError(
             f"cannot read {path}: a link or pipe lies where SQLite would keep its journal",
             f"Delete {path.name}-journal, {path.name}-wal and {path.name}-shm beside it.",
         )
+
+
+def _start(path: Path) -> bytes:
+    with path.open("rb") as stream:
+        return stream.read(64)
 
 
 def digest(file: Path) -> str:
