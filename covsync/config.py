@@ -26,6 +26,9 @@ Read = Callable[[str], bytes | None]
 DECIMAL = re.compile(r"[0-9]+(\.[0-9]+)?|\.[0-9]+")
 LONGEST_FLOOR = 20
 SUBPROJECT = re.compile(r"\w[\w.-]*")
+# What an error may quote of a file that could be a link to a secret: a key that looks like one.
+KEY = re.compile(r"[\w.-]{1,40}")
+TOML_PLACE = re.compile(r"\(at line (\d+), column (\d+)\)$")
 # What a project without a name publishes at the branch's root, where this one gets a folder.
 NO_SUBPROJECT = frozenset(
     (
@@ -138,7 +141,7 @@ def _path_floors(value: object) -> Mapping[str, Fraction]:
         try:
             floors[_text(glob)] = _number(wanted)
         except ValueError as error:
-            raise ValueError(f"{error}, for the glob {glob!r}") from None
+            raise ValueError(f"{error}, for the glob {glob!r:.80}") from None
     return floors
 
 
@@ -218,26 +221,17 @@ def _parsed(table: Mapping[object, object], where: str) -> dict[str, Any]:
         if key not in PARSERS or not isinstance(key, str):
             import difflib
 
-            name = key if isinstance(key, str) else _shown(key)
+            name = key if isinstance(key, str) and KEY.fullmatch(key) else ""
             near = difflib.get_close_matches(name, PARSERS, n=1)
             raise CovsyncError(
-                f"unknown key {name!r} in {where}",
+                f"unknown key {name!r} in {where}" if name else f"unknown key in {where}",
                 f"Did you mean {near[0]!r}?" if near else f"The keys are: {', '.join(PARSERS)}.",
             )
         try:
             values[key] = PARSERS[key](value)
         except ValueError as error:
-            raise CovsyncError(
-                f"{key} = {_shown(value)} in {where} is not valid", f"Expected: {error}."
-            ) from None
+            raise CovsyncError(f"{key} in {where} is not valid", f"Expected: {error}.") from None
     return values
-
-
-def _shown(value: object) -> str:
-    try:
-        return str(value) if isinstance(value, Decimal) else repr(value)
-    except ValueError:  # Python writes no number of more than 4300 digits
-        return "a number of thousands of digits"
 
 
 def _on_disk(folder: Path) -> Read:
@@ -260,6 +254,22 @@ def _text_of(name: str, read: Read) -> str | None:
         ) from None
 
 
+def place_of(error: BaseException | None) -> str:
+    """Where in a file a parser found an error: " at line 3, column 5", "" where it does not say.
+
+    That is told in place of the parser's own words, as these quote the file.
+    """
+    mark = getattr(error, "problem_mark", None)  # PyYAML's
+    if mark:
+        return f" at line {mark.line + 1}, column {mark.column + 1}"
+    lines = getattr(error, "errors", None)  # configparser's
+    line = lines[0][0] if isinstance(lines, list) and lines else getattr(error, "lineno", None)
+    if line:
+        return f" at line {line}"
+    found = TOML_PLACE.search(str(error))
+    return f" at line {found[1]}, column {found[2]}" if found else ""
+
+
 def parsed_toml(text: str, path: Path) -> dict[str, Any]:
     """The document ``text`` of the file at ``path``. Raises ``CovsyncError`` where it is none."""
     if sys.version_info >= (3, 11):
@@ -269,7 +279,9 @@ def parsed_toml(text: str, path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(text, parse_float=Decimal)
     except (ValueError, ArithmeticError, RecursionError) as error:
-        raise CovsyncError(f"{path.name} is not valid TOML: {error}", "Correct the file.") from None
+        raise CovsyncError(
+            f"{path.name} is not valid TOML{place_of(error)}", "Correct the file."
+        ) from None
 
 
 def _pyproject_table(read: Read) -> Mapping[object, object] | None:
@@ -290,9 +302,8 @@ def parsed_yaml(text: str, path: Path) -> dict[Any, Any]:
     try:
         document = yaml.safe_load(text)
     except Exception as error:  # noqa: BLE001 - PyYAML lets a bad tag's own errors through
-        reason = " ".join(str(error).split()) or type(error).__name__
         raise CovsyncError(
-            f"{path.name} is not valid YAML: {reason}", "Correct the file."
+            f"{path.name} is not valid YAML{place_of(error)}", "Correct the file."
         ) from None
     if document is None:
         return {}

@@ -13,6 +13,11 @@ from covsync.errors import CovsyncError
 
 VARIABLE = "COVSYNC_LIMITS"
 
+CONFIGURATION_SIZE = 1 << 20  # bytes of a configuration file
+DATA_SIZE = 1 << 32  # bytes of coverage.py's data: 100,000 contexts that run 500 files each
+REPORT_SIZE = 1 << 29  # bytes of a `coverage json` report, which is read as a whole
+NOTES_SIZE = 1 << 28  # bytes of a session's notes; 10,000 files in 64 processes are 100 MB
+
 
 def limit(figure: int) -> int:
     """A limit of this module, as the environment raises it. Raises ``CovsyncError``."""

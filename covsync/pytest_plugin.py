@@ -243,6 +243,7 @@ def _testpaths(config: pytest.Config) -> list[Path]:
 
 def _at_exit(noting: Noting) -> None:
     """Records, where coverage.py wrote the data; leaves the notes where it is to be combined."""
+    from covsync.errors import CovsyncError
     from covsync.measure.session import copies
     from covsync.measure.session import notes as reader
 
@@ -259,7 +260,7 @@ def _at_exit(noting: Noting) -> None:
                 observer.append(noting.notes, line)
         else:
             notes.unlink()
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, CovsyncError) as error:
         _say_not_recorded(error)
 
 

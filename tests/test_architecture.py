@@ -17,7 +17,7 @@ PACKAGE = Path(covsync.__file__).parent
 WINGS = ("measure", "gate", "render", "git")
 BASE = (
     *("model", "contents", "config", "config_edit", "errors", "temporary", "observer"),
-    *("source_paths", "limits", "isolation"),
+    *("source_paths", "limits", "isolation", "regular_files"),
 )
 MAY_IMPORT = {
     "__main__": ("cli", "isolation"),
@@ -34,6 +34,7 @@ MAY_IMPORT = {
     "model": (),
     "source_paths": (),
     "limits": ("errors",),
+    "regular_files": ("errors", "limits"),
     "errors": (),
     "temporary": ("errors", "limits"),
     "__init__": (),

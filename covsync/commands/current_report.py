@@ -207,7 +207,7 @@ def _floor(text: str) -> Fraction | None:
         return floor(text or 0) or None
     except ValueError as error:
         raise CovsyncError(
-            f"coverage.py's [report] fail_under is {text}", f"Set it to {error}."
+            "coverage.py's [report] fail_under is not valid", f"Set it to {error}."
         ) from None
 
 

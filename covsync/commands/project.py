@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -15,10 +16,12 @@ from covsync.errors import CovsyncError, PublicationError
 from covsync.git import index
 from covsync.git.index import Listing, StagedFiles
 from covsync.git.repository import Repository, enter_repository
-from covsync.measure import store
+from covsync.limits import CONFIGURATION_SIZE
+from covsync.measure import settings, store
 from covsync.measure.store import Reader
 from covsync.measure.stored_results import StoredResults
 from covsync.model import WorkTree
+from covsync.regular_files import refuse_outside, refuse_unusual
 
 if TYPE_CHECKING:
     from covsync.git.scratch import Scratch
@@ -122,7 +125,22 @@ def _found(*, allow_bare: bool) -> tuple[Repository, Path]:
             "Run covsync in a checkout.",
         )
     isolation.leave_out(os.fspath(repository.top))
-    return repository, config.project_folder(here, repository.top)
+    folder = config.project_folder(here, repository.top)
+    _refuse_unusual_settings(folder, repository.top)
+    return repository, folder
+
+
+def _refuse_unusual_settings(folder: Path, top: Path) -> None:
+    """Before covsync or coverage.py opens them, each by its name alone."""
+    depth = len(folder.relative_to(top).parts)
+    for name in (config.YAML, *settings.names(depth)):
+        path = os.path.join(folder, name)
+        if os.path.lexists(path):
+            refuse_outside(path, top, name)
+            with contextlib.suppress(OSError):  # whoever reads it says so
+                refuse_unusual(
+                    path, name, CONFIGURATION_SIZE, "Put a text file in its place, or remove it."
+                )
 
 
 def note_unstaged(console: Console, project: Project) -> None:

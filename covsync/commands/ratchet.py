@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import stat
+import tempfile
 from fractions import Fraction
 from pathlib import Path
 
@@ -82,11 +84,23 @@ def _write(project: Project, named: Path, changes: list[Raised]) -> None:
     text = path.read_bytes().decode()
     for each in changes:
         text = edited(text, named.name, each.key, each.old, each.new)
-    beside = path.with_name(f"{path.name}.covsync")
+    _replace(path, text.encode())
+    configuration.load(project.folder, {})
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """The file holds its former content or the new one, whatever happens, and keeps its mode.
+
+    The new file's name cannot be foretold, or a link could lie in wait for it.
+    """
+    mode = stat.S_IMODE(path.stat().st_mode)
+    descriptor, beside = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
-        beside.write_bytes(text.encode())
-        beside.chmod(path.stat().st_mode & 0o777)
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fchmod(descriptor, mode)
+            os.fsync(descriptor)
         os.replace(beside, path)  # noqa: PTH105 - whole or not at all
     finally:
-        beside.unlink(missing_ok=True)
-    configuration.load(project.folder, {})
+        Path(beside).unlink(missing_ok=True)

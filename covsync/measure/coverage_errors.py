@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import sqlite3
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from covsync.config import PROJECT_FILES, place_of
 from covsync.errors import CovsyncError, NoDataError, NothingToJudgeError
 from covsync.measure.data_file import HOW_TO_MEASURE
 from covsync.model import WorkTree
@@ -18,6 +20,8 @@ OTHER_WAYS = (
     "Record where the project's plugins are (`covsync run`, or `covsync record` after the tests), "
     "or install it where covsync runs (a pre-commit hook's additional_dependencies)."
 )
+# How coverage.py begins to tell of an option, before it quotes its value.
+OPTION = re.compile(r"(?:Option|Invalid) \[([\w.:-]+)\]\.?(\w+) ")
 
 
 @contextmanager
@@ -64,10 +68,8 @@ def explained(tree: WorkTree) -> Iterator[None]:
             "Delete it and run the tests again; it must be written by a coverage.py no newer than "
             f"the one covsync uses ({coverage.__version__}).",
         ) from error
-    except ImportError as error:
-        raise CovsyncError(
-            f"a coverage.py plugin is not installed here: {_reason(error, tree)}", OTHER_WAYS
-        ) from error
+    except exceptions.ConfigError as error:
+        raise wrong_settings(error) from None
     except exceptions.CoverageException as error:
         raise CovsyncError(
             f"coverage.py could not report: {_reason(error, tree)}",
@@ -77,7 +79,29 @@ def explained(tree: WorkTree) -> Iterator[None]:
         raise _of_coverage(error, tree) from error
 
 
+def wrong_settings(error: Exception) -> CovsyncError:
+    """What coverage.py does not like of its settings, by file, place and key alone.
+
+    Its own words quote them, and a configuration file may hold or be a link to a secret.
+    """
+    text, where = str(error), ""
+    for name in (*PROJECT_FILES, os.environ.get("COVERAGE_RCFILE")):
+        start = f"Couldn't read config file {name}: "
+        if text.startswith((start, f"Couldn't read {name!r} ")):
+            text, where = text.removeprefix(start), f" in {name}"
+    option = OPTION.match(text)
+    key = f": [{option[1]}] {option[2]}" if option else ""
+    return CovsyncError(
+        f"coverage.py cannot use its settings{where}{place_of(error.__cause__)}{key}",
+        "Correct them; `coverage debug config` says what is wrong.",
+    )
+
+
 def _of_coverage(error: BaseException, tree: WorkTree) -> CovsyncError:
+    if isinstance(error, ImportError):
+        return CovsyncError(
+            f"a coverage.py plugin is not installed here: {_reason(error, tree)}", OTHER_WAYS
+        )
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
         return CovsyncError(
             f"there is no room for temporary files: {error.strerror}",

@@ -21,7 +21,7 @@ def style_of(configured: Coverage) -> ReportStyle:
     sort = str(configured.get_option("report:sort") or "name")
     if sort.lower().lstrip("+-") not in SORTS:
         raise CovsyncError(
-            f"coverage.py's [report] sort is {sort!r}", f"Set it to one of: {', '.join(SORTS)}."
+            "coverage.py's [report] sort is not valid", f"Set it to one of: {', '.join(SORTS)}."
         )
     return ReportStyle(
         precision=precision(configured),
@@ -62,7 +62,7 @@ def fail_under(configured: Coverage) -> Fraction | None:
         return floor(value) or None
     except ValueError as error:
         raise CovsyncError(
-            f"coverage.py's [report] fail_under is {value}", f"Set it to {error}."
+            "coverage.py's [report] fail_under is not valid", f"Set it to {error}."
         ) from None
 
 

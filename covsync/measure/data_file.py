@@ -11,12 +11,16 @@ from enum import Enum
 from pathlib import Path
 
 from covsync.errors import CovsyncError, NoDataError, NothingToJudgeError
+from covsync.limits import DATA_SIZE, REPORT_SIZE
+from covsync.measure.sqlite_file import is_plain
 from covsync.model import sha256
+from covsync.regular_files import refuse_unusual
 
 HOW_TO_MEASURE = (
     "Run the tests first: covsync run -m pytest. Where no tests run, as in a lint job: "
     'no_data = "warn" in [tool.covsync].'
 )
+NAME_ANOTHER = "Name the data file with --data-file."
 SQLITE_HEADER = b"SQLite format 3\x00"
 SHOWN_SHARDS = 3
 CHUNK = 1 << 18
@@ -36,16 +40,12 @@ def recognise(path: Path) -> Kind:
     are only the uncombined files of a parallel run, ``CovsyncError`` for anything else.
     """
     try:
-        with path.open("rb") as stream:
-            start = stream.read(64)
+        refuse_unusual_data(path)
+        start = _start(path)
     except FileNotFoundError:
         raise _absent(path) from None
     except OSError as error:
-        raise CovsyncError(
-            f"cannot read {path}: {error.strerror}", "Name the data file with --data-file."
-        ) from None
-    if not path.is_file():
-        raise CovsyncError(f"{path} is not a regular file", "Write the data to a file first.")
+        raise CovsyncError(f"cannot read {path}: {error.strerror}", NAME_ANOTHER) from None
     if not start.strip():
         raise NoDataError(f"{path} is empty: it holds no coverage data", HOW_TO_MEASURE)
     if start.startswith(SQLITE_HEADER):
@@ -59,9 +59,30 @@ def recognise(path: Path) -> Kind:
     )
 
 
+def refuse_unusual_data(path: Path) -> None:
+    """Raises ``CovsyncError`` for data that is no regular file, or larger than any.
+
+    Raises ``OSError`` where there is none.
+    """
+    refuse_unusual(path, str(path), DATA_SIZE, NAME_ANOTHER)
+    if not _start(path).startswith(SQLITE_HEADER):
+        refuse_unusual(path, str(path), REPORT_SIZE, NAME_ANOTHER)
+    if not is_plain(path):
+        raise CovsyncError(
+            f"cannot read {path}: a link or pipe lies where SQLite would keep its journal",
+            f"Delete {path.name}-journal, {path.name}-wal and {path.name}-shm beside it.",
+        )
+
+
+def _start(path: Path) -> bytes:
+    with path.open("rb") as stream:
+        return stream.read(64)
+
+
 def digest(file: Path) -> str:
-    """The SHA-256 of a file, empty where there is none that can be read."""
+    """The SHA-256 of a data file, empty where it cannot be read; see ``refuse_unusual_data``."""
     try:
+        refuse_unusual_data(file)
         return sha256_of(os.fspath(file))
     except OSError:
         return ""

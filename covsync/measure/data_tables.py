@@ -10,7 +10,7 @@ import sqlite3
 from collections import defaultdict
 from pathlib import Path
 
-from covsync.measure.sqlite_file import reading
+from covsync.measure.sqlite_file import is_plain, reading
 from covsync.model import sha256
 
 # Put together by SQLite, in the order of the tables' own index. In any other order the digests
@@ -47,6 +47,8 @@ def digests(data_file: str) -> dict[str, bytes]:
 
 def measured_names(data_file: Path) -> list[str]:
     """The files that were measured; none where the tables are other ones, or there is no file."""
+    if not is_plain(data_file):
+        return []
     try:
         with reading(data_file) as database:
             return [name for (name,) in database.execute("select path from file")]
@@ -55,7 +57,9 @@ def measured_names(data_file: Path) -> list[str]:
 
 
 def count_files(data_file: Path) -> int:
-    """How many files were measured; 0 where the tables are other ones."""
+    """How many files were measured; 0 where the tables are other ones, or there is no file."""
+    if not is_plain(data_file):
+        return 0
     try:
         with reading(data_file) as database:
             return int(database.execute("select count(*) from file").fetchone()[0])

@@ -7,12 +7,14 @@ plugin traced, has no key and is analysed each time.
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 import sys
 import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from stat import S_ISREG
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -56,6 +58,8 @@ class FileState(NamedTuple):
             now = _stat(path)
             if now == self.stat and max(now[:2]) < self.read_at - SAME_TIME_NS:
                 return True
+            if now[2] != self.size:
+                return False
             may_be_read = may_be_link or not os.path.islink(path)  # noqa: PTH114
             return may_be_read and state_of(path).digest == self.digest
         except (OSError, ValueError):
@@ -142,6 +146,8 @@ def state_of(path: str) -> FileState:
 def _stat(path: str) -> Stat:
     """What changes with a file's content: its two times, its size and its number."""
     found = os.stat(path)  # noqa: PTH116 - as above
+    if not S_ISREG(found.st_mode):  # a pipe would be read for ever
+        raise OSError(errno.EINVAL, "it is not a regular file", path)
     return (found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino)
 
 

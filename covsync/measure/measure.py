@@ -230,7 +230,7 @@ def _opened(
 
     folder = os.fspath(tree.folder)
     as_configured = settings.digest_of_files(tree.folder)
-    configured = Coverage(data_file=os.fspath(wanted)) if wanted else Coverage()
+    configured = settings.configured(wanted)
     path = Path(str(configured.get_option("run:data_file")))
     kind = data_file.recognise(path)
     absolute = os.path.abspath(path)  # noqa: PTH100 - no link is to be followed

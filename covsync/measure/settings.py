@@ -9,13 +9,17 @@ import sys
 import warnings
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from covsync import __version__
-from covsync.config import YAML, parsed_toml
+from covsync.config import YAML, parsed_toml, place_of
 from covsync.errors import CovsyncError
+from covsync.measure.coverage_errors import wrong_settings
 from covsync.measure.coverage_options import option
 from covsync.model import sha256
+
+if TYPE_CHECKING:
+    from coverage import Coverage
 
 # As coverage.py's settings name variables of the environment.
 VARIABLE = re.compile(rb"\$\{?(\w+)")
@@ -61,23 +65,36 @@ BEARS_ON = {
     "run:parallel": NEITHER,
 }
 REPORTS = ("html", "xml", "json", "lcov")
+# What coverage.py raises for settings that are no tables, lists or texts where it expects those.
+OF_ODD_SHAPES = (AttributeError, KeyError, TypeError, ValueError)
 Read = Callable[[str], bytes | None]
+
+
+def configured(wanted: Path | None = None) -> Coverage:
+    """coverage.py as it is configured in the working directory, for the data file ``wanted``.
+
+    That is by default its own choice. Raises ``CovsyncError`` where its settings are wrong.
+    """
+    from coverage import Coverage, CoverageException
+
+    try:
+        return Coverage(data_file=os.fspath(wanted)) if wanted else Coverage()
+    except (CoverageException, OSError, RecursionError, *OF_ODD_SHAPES) as error:
+        raise wrong_settings(error) from None
 
 
 def data_file() -> Path:
     """Where coverage.py keeps its data, as seen from the working directory."""
-    from coverage import Coverage
-
     with warnings.catch_warnings():  # of its settings a report warns
         warnings.simplefilter("ignore")
-        return Path(str(Coverage().get_option("run:data_file")))
+        return Path(str(configured().get_option("run:data_file")))
 
 
 def current_data_file() -> Path:
     """Where the coverage.py that measures this process writes, or else its usual place."""
     from coverage import Coverage
 
-    current = Coverage.current() or Coverage()
+    current = Coverage.current() or configured()
     return Path(str(current.get_option("run:data_file")))
 
 
@@ -144,8 +161,9 @@ def _sections(name: str, content: bytes | None) -> dict[str, dict[str, str]] | N
         return None
     if name.endswith(".toml"):
         table = parsed_toml(text, Path(name))
-        if "coverage" in table.get("tool", {}):
-            table = table["tool"]["coverage"]
+        tool = table.get("tool")
+        if isinstance(tool, dict) and isinstance(tool.get("coverage"), dict):
+            table = tool["coverage"]
         elif Path(name).name == "pyproject.toml":
             table = {}
         return {
@@ -168,8 +186,7 @@ def _ini_sections(name: str, text: str) -> dict[str, dict[str, str]]:
     try:
         parser.read_string(text)
     except configparser.Error as error:
-        reason = " ".join(str(error).split())
-        raise CovsyncError(f"{name} cannot be read: {reason}", "Repair the file.") from None
+        raise CovsyncError(f"{name} is not valid{place_of(error)}", "Correct the file.") from None
     return {section: dict(parser[section]) for section in parser.sections()}
 
 

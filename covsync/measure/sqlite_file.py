@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
+import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,6 +14,16 @@ from covsync.measure import permissions
 WAIT_SECONDS = 5
 # Errors that a new file would not end, in SQLite's words.
 LASTING = ("locked", "busy", "readonly", "full", "unable to open", "I/O error")
+# What SQLite opens beside a database, and may write.
+BESIDE = ("-journal", "-wal", "-shm")
+
+
+def is_plain(file: Path) -> bool:
+    """Whether it is a regular file, and beside it lies no link or pipe that SQLite would open."""
+    real = os.path.realpath(file)
+    beside = [f"{real}{suffix}" for suffix in BESIDE]
+    found = [os.lstat(each).st_mode for each in beside if os.path.lexists(each)]
+    return os.path.isfile(real) and all(map(stat.S_ISREG, found))  # noqa: PTH113 - the same
 
 
 def is_locked(reason: str) -> bool:

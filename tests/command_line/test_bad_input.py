@@ -202,19 +202,22 @@ def test_unborn_head(checkout: Checkout) -> None:
     [
         ("fail_udner = 90", ("unknown key 'fail_udner'", "pyproject.toml", "'fail_under'")),
         ("colour = 1", ("unknown key 'colour'", "The keys are: data_file, ")),
-        ('fail_under = "90"', ("fail_under = '90'", "a number from 0 to 100, without quotes")),
-        ("fail_under = 101", ("fail_under = 101", "0 to 100")),
+        (
+            'fail_under = "90"',
+            ("fail_under in [tool.covsync]", "a number from 0 to 100, without quotes"),
+        ),
+        ("fail_under = 101", ("fail_under in [tool.covsync]", "0 to 100")),
         ("fail_under = nan", ("fail_under", "0 to 100")),
-        ("html = 1", ("html = 1", "true or false")),
-        ('public = "yes"', ("public = 'yes'", 'true, false or "auto"')),
-        ('hosting = "svn"', ("hosting = 'svn'", '"gitlab"')),
-        ("paths = 90", ("paths = 90", "a table of globs and floors")),
+        ("html = 1", ("html in", "true or false")),
+        ('public = "yes"', ("public in", 'true, false or "auto"')),
+        ('hosting = "svn"', ("hosting in", '"gitlab"')),
+        ("paths = 90", ("paths in", "a table of globs and floors")),
         ('paths = {"a/**" = 900}', ("a/**", "0 to 100")),
         ("fail_under = 1e-99999999", ("fail_under", "0 to 100")),
-        ('message = "a\\nb"', ("message = ", "a text of one line")),
-        ('branch = ""', ("branch = ''", "a text of one line")),
+        ('message = "a\\nb"', ("message in", "a text of one line")),
+        ('branch = ""', ("branch in", "a text of one line")),
         ('pages_url = "javascript:x"', ("pages_url", "https://")),
-        ("html = ", ("pyproject.toml is not valid TOML",)),
+        ("html = ", ("pyproject.toml is not valid TOML at line 5, column 8",)),
     ],
 )
 @pytest.mark.first(5)
@@ -229,9 +232,9 @@ def test_a_setting_that_is_wrong(shapes: Checkout, settings: str, words: tuple[s
     [
         ("fail_udner: 90", ("unknown key 'fail_udner'", ".covsync.yaml", "'fail_under'")),
         ("- 1", (".covsync.yaml does not hold keys and values",)),
-        ("a: [", (".covsync.yaml is not valid YAML",)),
+        ("a: [", (".covsync.yaml is not valid YAML at line 1, column 5",)),
         ("a: !!python/object/apply:os.system ['true']", (".covsync.yaml is not valid YAML",)),
-        ("1: 2", ("unknown key '1'",)),
+        ("1: 2", ("unknown key in .covsync.yaml",)),
     ],
 )
 @pytest.mark.first(2)

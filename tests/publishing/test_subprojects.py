@@ -219,7 +219,7 @@ def test_a_name_that_is_none(shapes: Checkout, name: str) -> None:
     shapes.write({"pyproject.toml": BRANCHES + f'[tool.covsync]\nsubproject = "{name}"\n'})
     ended = shapes.covsync("push")
     assert ended.status == 1
-    assert f"subproject = {name!r} in [tool.covsync] of pyproject.toml is not valid" in ended.err
+    assert "subproject in [tool.covsync] of pyproject.toml is not valid" in ended.err
     shapes.write({"pyproject.toml": BRANCHES})
     ended = shapes.covsync("push", f"--subproject={name}")
     assert ended.status == 1

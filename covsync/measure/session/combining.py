@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Collection
 from pathlib import Path
 
 from covsync.errors import CovsyncError
 from covsync.measure import plugins
 from covsync.measure.coverage_errors import explained_with_warnings
+from covsync.measure.data_file import refuse_unusual_data
 from covsync.model import WorkTree
 
 
-def combine(parts: Iterable[Path], data_file: Path, tree: WorkTree, *, append: bool) -> list[str]:
+def combine(parts: Collection[Path], data_file: Path, tree: WorkTree, *, append: bool) -> list[str]:
     """Makes ``data_file`` of the data files ``parts``; returns coverage.py's warnings.
 
     They replace what it held, or with ``append`` are added to it. Raises ``CovsyncError``, and
     ``OSError`` where the file's folder cannot be made.
     """
+    for part in parts:
+        refuse_unusual_data(part)
     data_file.parent.mkdir(parents=True, exist_ok=True)
     warnings: list[str] = []
     with explained_with_warnings(tree, warnings):

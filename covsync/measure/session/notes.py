@@ -29,10 +29,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from covsync import observer
+from covsync.limits import NOTES_SIZE
 from covsync.measure import permissions
+from covsync.regular_files import refuse_unusual
 
 FORMAT = 1
-LARGEST = 1 << 28  # bytes; 10,000 files in 64 processes are 100 MB
 FOLDER, SUFFIX = "notes", ".jsonl"
 MOST = 256  # files that wait for data to be combined
 # pytest's exit codes of sessions that did not run to their end.
@@ -86,7 +87,8 @@ def read(path: Path) -> Session:
     """What was noted in the file ``path``.
 
     A line that was cut off counts as not written. Raises ``ValueError`` for a file that holds no
-    notes, ``OSError`` where it cannot be read.
+    notes, ``CovsyncError`` for what is no file or larger than any, ``OSError`` where it cannot be
+    read.
     """
     lines = _lines(path)
     first = next(lines, {})
@@ -158,8 +160,7 @@ def waiting(own_folder: Path) -> list[Path]:
 
 def _lines(path: Path) -> Iterator[dict[str, Any]]:
     """Its lines that are JSON objects. A process may have been stopped within one."""
-    if path.stat().st_size > LARGEST:
-        raise ValueError(f"{path} is too large for notes of a test session")
+    refuse_unusual(path, str(path), NOTES_SIZE, "Delete it, and run the tests again.")
     with path.open("rb") as stream:
         for line in stream:
             try:
