@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from urllib.parse import quote
 
 from covsync.config import SUBPROJECT
-from covsync.render.table import escaped
+from covsync.render.table import escaped, name_cell
 
 HEADING = b"# Repository Coverage\n"
 BEGIN, END = "<!-- covsync: subprojects -->", "<!-- /covsync: subprojects -->"
@@ -40,5 +40,5 @@ def front_page(page: bytes | None, figures: Mapping[str, str]) -> bytes:
 
 def _row(name: str, figure: str) -> str:
     page, badge = (f"{quote(name)}/{file}" for file in ("README.md", "badge.svg"))
-    shown = escaped(name)
+    shown = name_cell(name)
     return f"| [{shown}]({page}) | {escaped(figure)}% | [![{shown}]({badge})]({page}) |"
