@@ -13,6 +13,9 @@ from covsync.errors import CovsyncError
 
 VARIABLE = "COVSYNC_LIMITS"
 
+ANCESTRY = 1_000  # generations of commits that are fetched to find out which of two is older
+SECONDS_AHEAD = 86_400  # seconds by which a time on the data branch may be ahead, to be believed
+
 
 def limit(figure: int) -> int:
     """A limit of this module, as the environment raises it. Raises ``CovsyncError``."""

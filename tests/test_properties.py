@@ -190,7 +190,7 @@ def test_histories_merge_in_any_order_and_keep_foreign_lines(
 @example(history=b'{"committed_at": "2026-01-01T00:00:00Z", "percent_covered": 1%s}' % (b"0" * 400))
 def test_a_trend_is_drawn_of_any_history(history: bytes) -> None:
     """Of whatever can be read of it, as an SVG picture."""
-    svg = trend_svg(history_jsonl(history, BETTER, HERE), "89")
+    svg = trend_svg(history_jsonl(history, BETTER, HERE), "89", HERE.committed_at)
     assert svg is None or ET.fromstring(svg).tag == "{http://www.w3.org/2000/svg}svg"  # noqa: S314
 
 

@@ -129,22 +129,6 @@ class Repository(NamedTuple):
         """Whether ``branch`` is the one that is checked out."""
         return run_git(self.top, "symbolic-ref", "--quiet", "HEAD").text() == f"refs/heads/{branch}"
 
-    def precedes(self, ours: Source, theirs: Source) -> bool:
-        """Whether ``ours`` is older than ``theirs``: an ancestor, as far as this clone knows.
-
-        Where it knows neither for the other's ancestor, as in a shallow clone, or where two
-        branches publish, the commits' times decide.
-        """
-        if ours.commit == theirs.commit or self._is_ancestor(theirs, ours):
-            return False
-        return self._is_ancestor(ours, theirs) or ours.committed_at < theirs.committed_at
-
-    def _is_ancestor(self, one: Source, other: Source) -> bool:
-        commits = (one.commit, other.commit)
-        return not run_git(
-            self.top, "merge-base", "--is-ancestor", "--end-of-options", *commits
-        ).status
-
     def status(self, *, untracked: bool = False) -> dict[str, str]:
         """The two letters of ``git status`` for each path that differs from ``HEAD`` or the index.
 
