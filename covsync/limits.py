@@ -13,6 +13,12 @@ from covsync.errors import CovsyncError
 
 VARIABLE = "COVSYNC_LIMITS"
 
+GIT_OUTPUT = 64 * 2**20  # bytes that a git command writes, such as the list of a branch's files
+BRANCH_FILE = 64 * 2**20  # bytes of a file that is read from the data branch
+BRANCH_DATA = 512 * 2**20  # bytes of a data.json there
+BRANCH_DEPTH = 100  # folders above a file there
+HISTORY_LINES = 200_000  # lines of a history.jsonl
+SUBPROJECTS = 1_000  # subprojects of a data branch
 ANCESTRY = 1_000  # generations of commits that are fetched to find out which of two is older
 SECONDS_AHEAD = 86_400  # seconds by which a time on the data branch may be ahead, to be believed
 

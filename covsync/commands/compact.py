@@ -17,7 +17,7 @@ from covsync.git.repository import check_branch
 from covsync.model import Source
 from covsync.render.badge import message_of
 from covsync.render.data_json import source_of
-from covsync.render.history import carried_line, merged_history, publications
+from covsync.render.history import carried_line, history_lines, merged_history, publications
 from covsync.render.subprojects import subprojects
 from covsync.render.trend import trend_svg
 
@@ -101,7 +101,7 @@ def _history(tip: Tip, place: Place) -> bytes:
         held = version.contents
         line = carried_line(held.get(data), held.get(endpoint), published)
         lines += [line] if line else []
-    return merged_history([*lines, *(place.read("history.jsonl") or b"").split(b"\n")])
+    return merged_history([*lines, *history_lines(place.read("history.jsonl") or b"")])
 
 
 def _histories(proposal: Proposal) -> list[str]:

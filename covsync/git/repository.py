@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from covsync.errors import CovsyncError
 from covsync.git.command import Answer, run_git, without_repository
+from covsync.limits import BRANCH_DATA, exceeded, limit
 from covsync.model import Source
 
 LATEST = 253402300799  # the last second of the year 9999
@@ -165,7 +166,13 @@ class Repository(NamedTuple):
         return run_git(self.top, "rev-parse", "--verify", "--quiet", name).status == 0
 
     def read(self, name: str) -> bytes | None:
-        """A file's content by ``REF:PATH``, ``None`` where there is none."""
+        """A file's content by ``REF:PATH``, ``None`` where there is none.
+
+        Raises ``CovsyncError`` where it is larger than any of the data branch.
+        """
+        size = run_git(self.top, "cat-file", "-s", name).text()
+        if size.isdigit() and int(size) > limit(BRANCH_DATA):
+            raise exceeded(name, BRANCH_DATA, "bytes")
         answer = run_git(self.top, "cat-file", "blob", name)
         return None if answer.status else answer.output
 

@@ -8,6 +8,7 @@ from html import escape
 from math import ceil, floor, isfinite
 
 from covsync.limits import SECONDS_AHEAD, limit
+from covsync.render.history import history_lines
 
 LONGEST = 200
 WIDTH, HEIGHT = 640, 160
@@ -70,7 +71,7 @@ def _hours(at: datetime) -> float:
 def _points(history: bytes, until: int) -> list[tuple[datetime, float]]:
     """When each publication's commit was made, and its percentage; lines of others left out."""
     points = []
-    for line in history.split(b"\n"):
+    for line in history_lines(history):
         try:
             entry = json.loads(line)
             at = datetime.strptime(entry["committed_at"], "%Y-%m-%dT%H:%M:%S%z")

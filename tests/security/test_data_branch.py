@@ -5,7 +5,9 @@ from __future__ import annotations
 import html
 import json
 import re
+import subprocess
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -166,3 +168,153 @@ def test_a_shallow_clone_asks_the_remote_which_commit_is_older(
     said = f"is at the newer commit {there[:10]}" if is_old else f"pushed 100% of {here[:10]}"
     assert said in ended.out
     assert shallow.git("rev-list", "--all").split() == [here]
+
+
+# What lies on it.
+
+
+def object_of(branch: Checkout, kind: str, content: bytes) -> str:
+    """The name of a new object, however malformed."""
+    done = subprocess.run(
+        ["git", "hash-object", "-w", "--literally", "-t", kind, "--stdin"],
+        cwd=branch.folder,
+        input=content,
+        capture_output=True,
+        check=True,
+    )
+    return done.stdout.decode().strip()
+
+
+def tree(branch: Checkout, entries: Iterable[tuple[str, str, str]]) -> str:
+    """A tree of entries: mode, name, object."""
+    return object_of(
+        branch,
+        "tree",
+        b"".join(f"{mode} {name}\0".encode() + bytes.fromhex(of) for mode, name, of in entries),
+    )
+
+
+def top_with(branch: Checkout, mode: str, name: str, added: str) -> str:
+    """The published tree with one entry more, or another one."""
+    lines = branch.git("ls-tree", "HEAD").splitlines()
+    split = [(line.split()[0].lstrip("0"), line.split("\t")[1], line.split()[2]) for line in lines]
+    kept = [each for each in split if each[1] != name]
+    of_folder = {"40000": "/"}
+    ordered = sorted([*kept, (mode, name, added)], key=lambda e: e[1] + of_folder.get(e[0], ""))
+    return tree(branch, ordered)
+
+
+def put(branch: Checkout, top: str, head: str = "") -> None:
+    """A commit of that tree is the data branch."""
+    head = head or "author A <a@b> 0 +0000\ncommitter A <a@b> 0 +0000\n"
+    commit = object_of(branch, "commit", f"tree {top}\n{head}\nForged\n".encode())
+    branch.git("push", "--quiet", "--force", "origin", f"{commit}:refs/heads/covsync-data")
+
+
+def refused(shapes: Checkout, remote: Path, *words: str) -> None:
+    """A push ends with an error of two lines, and the branch stays as it is."""
+    before = run(["git", "for-each-ref"], remote).out
+    improve(shapes)
+    ended = shapes.covsync("push")
+    assert (ended.status, ended.out) == (1, "")
+    assert len(ended.err.splitlines()) == 2, ended.err
+    for word in words:
+        assert word in ended.err
+    soft = shapes.covsync("push", "--soft-fail")
+    assert soft.status == 0
+    assert soft.err.startswith("covsync: warning: ")
+    assert run(["git", "for-each-ref"], remote).out == before
+
+
+@pytest.mark.parametrize("page", ["\n" * 400_000, "<!-- covsync: subprojects -->\n" * 100_000])
+def test_a_front_page_is_read_in_one_go(shapes: Checkout, branch: Checkout, page: str) -> None:
+    branch.write({"README.md": page + "x"})
+    branch.commit()
+    branch.git("push", "--quiet")
+    improve(shapes)
+    for subproject in ([], ["--subproject=api"]):
+        command = ["covsync", "push", *subproject]
+        done = subprocess.run(command, cwd=shapes.folder, timeout=120, check=False)
+        assert done.returncode == 0
+
+
+def test_a_tree_that_repeats_itself_is_not_walked(
+    shapes: Checkout, remote: Path, branch: Checkout
+) -> None:
+    inner = tree(branch, [("100644", "x", object_of(branch, "blob", b""))])
+    for _ in range(8):
+        inner = tree(branch, [("40000", f"{at}", inner) for at in range(10)])
+    put(branch, top_with(branch, "40000", "bomb", inner))
+    refused(shapes, remote, "what git ls-tree says of the data branch: covsync reads at most")
+
+
+def test_a_deep_tree_is_refused(shapes: Checkout, remote: Path, branch: Checkout) -> None:
+    inner = tree(branch, [("100644", "x", object_of(branch, "blob", b""))])
+    for _ in range(120):
+        inner = tree(branch, [("40000", "d", inner)])
+    put(branch, top_with(branch, "40000", "deep", inner))
+    refused(shapes, remote, "deep/d/d", "at most 100 folders above a file")
+
+
+def test_a_large_file_is_not_read(shapes: Checkout, remote: Path, branch: Checkout) -> None:
+    blob = object_of(branch, "blob", b" " * (64 * 2**20 + 1))
+    put(branch, top_with(branch, "100644", "README.md", blob))
+    refused(shapes, remote, "README.md on the data branch: covsync reads at most 67,108,864 bytes")
+
+
+def test_a_long_history_is_refused(shapes: Checkout, remote: Path, branch: Checkout) -> None:
+    blob = object_of(branch, "blob", b"\n" * 200_001)
+    put(branch, top_with(branch, "100644", "history.jsonl", blob))
+    refused(shapes, remote, "history.jsonl: covsync reads at most 200,000 lines")
+
+
+def test_many_subprojects_are_refused(shapes: Checkout, remote: Path, branch: Checkout) -> None:
+    project = tree(branch, [("100644", "data.json", object_of(branch, "blob", b"{}"))])
+    put(branch, tree(branch, [("40000", f"p{at:04}", project) for at in range(1001)]))
+    refused(shapes, remote, "the data branch: covsync reads at most 1,000 subprojects")
+
+
+def test_a_path_that_git_does_not_check_out_is_removed(
+    shapes: Checkout, remote: Path, branch: Checkout
+) -> None:
+    blob = object_of(branch, "blob", b"x")
+    git = tree(branch, [("100644", "config", blob)])
+    put(branch, top_with(branch, "40000", "htmlcov", tree(branch, [("40000", ".git", git)])))
+    improve(shapes)
+    ended = shapes.covsync("push")
+    assert ended.status == 0, ended
+    assert "htmlcov/.git" not in run(["git", "ls-tree", "-r", "covsync-data"], remote).out
+
+
+@pytest.mark.parametrize(
+    "head", ["author A <a@b> 0 +0000\n", "committer \n", f"committer A <a@b> {'9' * 5000} +0000\n"]
+)
+@pytest.mark.first(1)
+def test_a_commit_without_a_committer_is_another_tools(
+    shapes: Checkout, remote: Path, branch: Checkout, head: str
+) -> None:
+    put(branch, branch.git("rev-parse", "HEAD^{tree}").strip(), head)
+    improve(shapes)
+    ended = shapes.covsync("push")
+    assert ended.status == 0, ended
+    assert run(["git", "rev-list", "--count", "covsync-data"], remote).out == "2\n"
+    assert shapes.covsync("compact").status == 0
+
+
+@pytest.mark.parametrize("count", ["4.5", "-3", "NaN", "1e999", '"6"', "true", "99"])
+@pytest.mark.first(3)
+def test_a_count_that_is_none_is_no_baseline(
+    shapes: Checkout, branch: Checkout, count: str
+) -> None:
+    data = branch.folder / "data.json"
+    data.write_text(
+        re.sub('"missing_lines": [0-9]+', f'"missing_lines": {count}', data.read_text())
+    )
+    branch.commit()
+    branch.git("push", "--quiet")
+    shapes.write({"pyproject.toml": f"{BRANCHES}[tool.covsync]\nmax_drop = 1\n"})
+    shapes.commit()
+    shapes.coverage("run", "test_shapes.py")
+    ended = shapes.covsync("check", "--fetch")
+    assert "there is no baseline yet" in ended.err, ended
+    assert "bug in covsync" not in ended.err + ended.out
