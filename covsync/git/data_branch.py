@@ -61,8 +61,9 @@ class Tip:
         mode, blob = self.entries.get(path, ("", ""))
         if not mode.startswith("100"):  # a link, a submodule
             return None
-        refuse_large(path, self.sizes[path])
-        return self.scratch.blob(blob, self.sizes[path])
+        size = self.sizes.get(path, 0)
+        refuse_large(path, size)
+        return self.scratch.blob(blob, size)
 
     @property
     def object_format(self) -> str:
@@ -256,11 +257,11 @@ def _tip_of(scratch: Scratch, commit: str) -> Tip:
 def _entries(scratch: Scratch, commit: str) -> tuple[dict[str, tuple[str, str]], dict[str, int]]:
     """Mode and object name of each file of a commit, and its size in bytes."""
     listing = scratch.must("ls-tree", "-r", "-z", "-l", "--full-tree", commit).output
-    entries, sizes = {}, {}
+    entries, sizes, deepest = {}, {}, limit(BRANCH_DEPTH)
     for line in filter(None, listing.decode(errors="surrogateescape").split("\0")):
         meta, _, path = line.partition("\t")
         mode, _, blob, size = meta.split()
-        if path.count("/") > limit(BRANCH_DEPTH):
+        if path.count("/") > deepest:
             what = f"{path[:40]}... on the data branch"
             raise PublicationError.of(exceeded(what, BRANCH_DEPTH, "folders above a file"))
         entries[path] = (mode, blob)

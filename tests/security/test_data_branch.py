@@ -318,3 +318,17 @@ def test_a_count_that_is_none_is_no_baseline(
     ended = shapes.covsync("check", "--fetch")
     assert "there is no baseline yet" in ended.err, ended
     assert "bug in covsync" not in ended.err + ended.out
+
+
+@pytest.mark.stress
+@pytest.mark.parametrize("begin", ["", ', "covsync": '])
+def test_another_tools_large_data_is_not_parsed(
+    shapes: Checkout, branch: Checkout, begin: str
+) -> None:
+    """In memory it would be fifty times as large."""
+    blob = object_of(branch, "blob", f"{begin}[{'{},' * 23_000_000}0]".encode())
+    put(branch, top_with(branch, "100644", "data.json", blob))
+    improve(shapes)
+    limited = ["sh", "-c", "ulimit -v 1500000; exec covsync push"]
+    ended = run(limited, shapes.folder)
+    assert ended.status == 0, ended
