@@ -238,6 +238,7 @@ def test_a_front_page_is_read_in_one_go(shapes: Checkout, branch: Checkout, page
         assert done.returncode == 0
 
 
+@pytest.mark.stress
 def test_a_tree_that_repeats_itself_is_not_walked(
     shapes: Checkout, remote: Path, branch: Checkout
 ) -> None:
@@ -256,6 +257,7 @@ def test_a_deep_tree_is_refused(shapes: Checkout, remote: Path, branch: Checkout
     refused(shapes, remote, "deep/d/d", "at most 100 folders above a file")
 
 
+@pytest.mark.stress
 def test_a_large_file_is_not_read(shapes: Checkout, remote: Path, branch: Checkout) -> None:
     blob = object_of(branch, "blob", b" " * (64 * 2**20 + 1))
     put(branch, top_with(branch, "100644", "README.md", blob))
