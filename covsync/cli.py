@@ -6,6 +6,7 @@ import argparse
 import itertools
 import os
 import sys
+import warnings
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -68,6 +69,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     isolation.take_token()
     try:
         parsed = parser().parse_args(_with_program_apart(arguments))
+        warnings.showwarning = Console(parsed.verbose).python_warning
         command: Callable[[argparse.Namespace], int] = parsed.command
         return command(parsed)
     except CovsyncError as error:
@@ -111,7 +113,7 @@ def _failed(arguments: Sequence[str], error: CovsyncError) -> int:
     if "--format=json" in arguments or ("--format", "json") in itertools.pairwise(arguments):
         from covsync.render.verdict import error_json
 
-        Console().say(error_json(error.message, error.fix, error.exit_code))
+        Console().document(error_json(error.message, error.fix, error.exit_code))
     else:
         Console().error(error.message, error.fix)
     return error.exit_code

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import time
 from collections.abc import Mapping
 from typing import NamedTuple, TextIO
 
 STYLES = {"red": "31", "green": "32", "yellow": "33", "bold": "1"}
+# What a CI system takes for a command where it stands in a job's log: GitHub's runner `::` at the
+# start of a line and `##[` anywhere, Azure's agent `##vso[` anywhere, TeamCity `##teamcity[`.
+COMMAND_AT_START = re.compile(r"^( *):(?=:)", re.MULTILINE)
+COMMAND_ANYWHERE = re.compile(r"#(?=#\w*\[)")
 
 
 def wants_colour(stream: TextIO, environ: Mapping[str, str]) -> bool:
@@ -23,6 +28,11 @@ def wants_colour(stream: TextIO, environ: Mapping[str, str]) -> bool:
 def printable(text: str) -> str:
     """``text`` with everything that could steer a terminal replaced; line ends stay."""
     return "".join(char if char.isprintable() or char == "\n" else "?" for char in text)
+
+
+def without_commands(text: str) -> str:
+    """``text`` with a backslash in each command to a CI system, which so is none any more."""
+    return COMMAND_ANYWHERE.sub(r"#\\", COMMAND_AT_START.sub(r"\1\\:", text))
 
 
 def _line(text: str) -> str:
@@ -44,6 +54,10 @@ class Console(NamedTuple):
         """A result, for the person or the program that asked."""
         _write(sys.stdout, text, style)
 
+    def document(self, text: str) -> None:
+        """A JSON document, for the program that asked; commands could stand in its strings."""
+        self.say(COMMAND_ANYWHERE.sub(r"\\u0023", text))
+
     def note(self, text: str) -> None:
         """A remark on the result."""
         _write(sys.stderr, f"covsync: note: {_line(text)}", "yellow")
@@ -51,12 +65,16 @@ class Console(NamedTuple):
     def warning(self, message: str, fix: str) -> None:
         """What went wrong but shall not count, and on the next line what to do about it."""
         _write(sys.stderr, f"covsync: warning: {_line(message)}", "yellow")
-        _write(sys.stderr, f"  {fix}", None)
+        _write(sys.stderr, f"  {_line(fix)}", None)
 
     def detail(self, text: str) -> None:
         """Something only ``--verbose`` shows."""
         if self.verbose:
             _write(sys.stderr, f"covsync: {_line(text)}", None)
+
+    def python_warning(self, message: Warning | str, *_: object, **__: object) -> None:
+        """What Python warns of while it parses a source, whose lines it would print itself."""
+        self.detail(f"Python warns: {message}")
 
     def traceback(self) -> None:
         """Where the error comes from that is being handled, for ``--debug``."""
@@ -67,7 +85,7 @@ class Console(NamedTuple):
     def error(self, message: str, fix: str) -> None:
         """What is wrong, and on the next line what to do about it."""
         _write(sys.stderr, f"covsync: error: {_line(message)}", "red")
-        _write(sys.stderr, f"  {fix}", None)
+        _write(sys.stderr, f"  {_line(fix)}", None)
 
 
 class Timings:
@@ -91,7 +109,7 @@ class Timings:
 def _write(stream: TextIO | None, text: str, style: str | None) -> None:
     if stream is None:  # Python's way to say that the file was closed before it began
         return
-    text = printable(text)
+    text = without_commands(printable(text))
     encoding = stream.encoding or "utf-8"
     text = text.encode(encoding, "backslashreplace").decode(encoding)
     if style and wants_colour(stream, os.environ):

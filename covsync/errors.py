@@ -23,6 +23,11 @@ class CovsyncError(Exception):
 class PublicationError(CovsyncError):
     """Coverage that cannot be published, as things are; ``--soft-fail`` makes it a warning."""
 
+    @classmethod
+    def of(cls, error: CovsyncError) -> PublicationError:
+        """The same, where what is wrong is what was published before."""
+        return cls(error.message, error.fix)
+
 
 class NothingToJudgeError(CovsyncError):
     """There is no coverage that could be judged: exit code 3."""

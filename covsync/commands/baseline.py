@@ -12,6 +12,7 @@ from covsync.commands.project import Project
 from covsync.console import Console
 from covsync.model import HUNDRED, Baseline
 from covsync.render.fingerprint import own_part
+from covsync.render.history import history_lines
 
 TOTALS = b'"totals": '
 Read = Callable[[str], bytes | None]
@@ -95,7 +96,7 @@ def _files(data: bytes) -> Mapping[str, Fraction]:
 def _of_history(project: Project, base: str, history: bytes) -> Baseline | None:
     """The publication of the commit that lies the fewest commits behind ``base``."""
     published = {}
-    for line in history.split(b"\n"):
+    for line in history_lines(history):
         try:
             entry = json.loads(line)
             published[str(entry["commit"])] = _percent(entry)
@@ -106,8 +107,18 @@ def _of_history(project: Project, base: str, history: bytes) -> Baseline | None:
 
 
 def _percent(counts: Mapping[str, int]) -> Fraction:
-    """The exact percentage of counts as coverage.py's JSON names them."""
-    branches = counts.get("num_branches", 0)
-    coverable = counts["num_statements"] + branches
-    missing = counts["missing_lines"] + counts.get("missing_branches", 0)
+    """The exact percentage of counts as coverage.py's JSON names them.
+
+    Raises ``ValueError`` or ``TypeError`` where they are none.
+    """
+    coverable = _count(counts["num_statements"]) + _count(counts.get("num_branches", 0))
+    missing = _count(counts["missing_lines"]) + _count(counts.get("missing_branches", 0))
+    if missing > coverable:
+        raise ValueError(f"{missing} of {coverable} are missing")
     return HUNDRED * (coverable - missing) / coverable if coverable else HUNDRED
+
+
+def _count(value: object) -> int:
+    if type(value) is not int or value < 0:
+        raise ValueError(f"{value!r} is no count")
+    return value

@@ -9,6 +9,7 @@ from unicodedata import normalize
 from covsync.config import Config
 from covsync.contents import Files
 from covsync.errors import PublicationError
+from covsync.git.ancestry import precedes
 from covsync.git.data_branch import NothingToDo, Proposal, Tip
 from covsync.git.repository import Repository
 from covsync.model import Source, blob_id
@@ -112,8 +113,8 @@ def propose(
     else:
         replaces_history = config.history == "single"
     message = f"{config.message}\n\nSource-Commit: {publication.source.commit}\n"
-    if source is not None and repository.precedes(publication.source, source):
-        files = publication.joined(history, place.read("endpoint.json"))
+    if source is not None and precedes(repository, tip.scratch, publication.source, source):
+        files = publication.joined(history, place.read("endpoint.json"), source)
         placed = files.below(place.folder)
         changes = tip.changes(placed, lambda _: False)
         reason = f"is at the newer commit {source.commit[:10]} ({publication.figure()} is history)"

@@ -47,11 +47,10 @@ def check(
 
     try:
         if compare_to is None and _is_unseen(commit):
-            console.say(
-                verdicts.not_judged_json(NOT_JUDGED)
-                if as_json
-                else f"covsync: {NOT_JUDGED}, so it was not judged"
-            )
+            if as_json:
+                console.document(verdicts.not_judged_json(NOT_JUDGED))
+            else:
+                console.say(f"covsync: {NOT_JUDGED}, so it was not judged")
             return 0
         current = current_report(console, timings, commit)
         return _judge(console, commit, current, compare_to, fetch=fetch, as_json=as_json)
@@ -59,7 +58,7 @@ def check(
         if project.config.no_data != "warn":
             raise
         if as_json:
-            console.say(verdicts.error_json(error.message, error.fix, 0))
+            console.document(verdicts.error_json(error.message, error.fix, 0))
         else:
             console.note(f'{error.message}; nothing was judged, as no_data = "warn" allows')
         return 0
@@ -122,7 +121,7 @@ def _judge(
     else:
         status = nothing if verdict.unmatched_globs else 0
     if as_json:
-        console.say(verdicts.as_json(current.report, verdict, status, evidence))
+        console.document(verdicts.as_json(current.report, verdict, status, evidence))
     else:
         text = verdicts.as_text(current.report, verdict, evidence, current.command)
         console.say(text, "red" if status else None)

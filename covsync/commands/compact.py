@@ -16,7 +16,8 @@ from covsync.git.remote_errors import Refusal
 from covsync.git.repository import check_branch
 from covsync.model import Source
 from covsync.render.badge import message_of
-from covsync.render.history import carried_line, merged_history, publications
+from covsync.render.data_json import source_of
+from covsync.render.history import carried_line, history_lines, merged_history, publications
 from covsync.render.subprojects import subprojects
 from covsync.render.trend import trend_svg
 
@@ -79,7 +80,9 @@ def _proposal(tip: Tip, places: Iterable[Place], config: Config) -> Proposal:
     for place in places:
         history = _history(tip, place)
         shown = message_of(place.read("endpoint.json"))
-        trend = trend_svg(history, shown) if shown else None
+        source = source_of(place.read("data.json"))
+        newest = source.committed_at if source else tip.at
+        trend = trend_svg(history, shown, newest) if shown else None
         contents[f"{place.folder}history.jsonl"] = history
         if trend is not None:
             contents[f"{place.folder}trend.svg"] = trend
@@ -98,7 +101,7 @@ def _history(tip: Tip, place: Place) -> bytes:
         held = version.contents
         line = carried_line(held.get(data), held.get(endpoint), published)
         lines += [line] if line else []
-    return merged_history([*lines, *(place.read("history.jsonl") or b"").split(b"\n")])
+    return merged_history([*lines, *history_lines(place.read("history.jsonl") or b"")])
 
 
 def _histories(proposal: Proposal) -> list[str]:

@@ -2,17 +2,38 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
-from covsync.git.data_branch import Tip
+from covsync.git.data_branch import Tip, refuse_large
 from covsync.git.repository import LATEST
 from covsync.git.scratch import Scratch
+from covsync.limits import GIT_OUTPUT, limit
 from covsync.temporary import temporary_folder
 
 AT_ONCE = 16
+LONGEST_HEADER = 128  # of an object in `cat-file --batch`
+
+
+class _Blob(NamedTuple):
+    """A file's object name, and its size in bytes."""
+
+    name: str
+    size: int
+
+
+class _Change(NamedTuple):
+    """A commit, its time, and the files that it ``held`` by path."""
+
+    commit: str
+    at: int
+    held: Mapping[str, _Blob]
+
+    @property
+    def blobs(self) -> Iterable[_Blob]:
+        return self.held.values()
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,15 +47,27 @@ class Version:
 
 def versions(tip: Tip, paths: Iterable[str]) -> Iterator[Version]:
     """The commits that changed any of ``paths``, the oldest first, with what these held then."""
-    changes = _changes(tip, paths)
-    while some := list(itertools.islice(changes, AT_ONCE)):
-        wanted = {blob for _, _, blobs in some for blob in blobs.values()}
-        texts = _contents(tip.scratch, sorted(wanted))
-        for commit, at, blobs in some:
-            yield Version(commit, at, {path: texts[blob] for path, blob in blobs.items()})
+    for some in _together(_changes(tip, paths)):
+        texts = _contents(tip.scratch, sorted({blob for each in some for blob in each.blobs}))
+        for each in some:
+            held = {path: texts[blob.name] for path, blob in each.held.items()}
+            yield Version(each.commit, each.at, held)
 
 
-def _changes(tip: Tip, paths: Iterable[str]) -> Iterator[tuple[str, int, Mapping[str, str]]]:
+def _together(changes: Iterable[_Change]) -> Iterator[list[_Change]]:
+    """The changes in groups, of which each fits the memory."""
+    some: list[_Change] = []
+    for change in changes:
+        size = sum(blob.size for each in (*some, change) for blob in each.blobs)
+        if some and (len(some) == AT_ONCE or size > limit(GIT_OUTPUT)):
+            yield some
+            some = []
+        some.append(change)
+    if some:
+        yield some
+
+
+def _changes(tip: Tip, paths: Iterable[str]) -> Iterator[_Change]:
     log = tip.scratch.must(
         *("log", "--no-show-signature", "--topo-order", "--reverse", "--format=%H %ct %P"),
         tip.commit,
@@ -43,30 +76,34 @@ def _changes(tip: Tip, paths: Iterable[str]) -> Iterator[tuple[str, int, Mapping
     wanted = list(paths)
     names = [f"{name}:{path}" for name, *_ in commits for path in wanted]
     found = dict(zip(names, _blobs(tip.scratch, names), strict=True))
-    seen: dict[str, Mapping[str, str]] = {}
+    seen: dict[str, Mapping[str, _Blob]] = {}
     for name, at, *parents in commits:
-        blobs = {path: found[f"{name}:{path}"] for path in wanted if found[f"{name}:{path}"]}
-        seen[name] = blobs
-        if blobs and all(seen.get(parent) != blobs for parent in parents):
-            yield name, min(int(at or 0), LATEST), blobs
+        named = ((path, found[f"{name}:{path}"]) for path in wanted)
+        held = {path: blob for path, blob in named if blob}
+        seen[name] = held
+        if held and all(seen.get(parent) != held for parent in parents):
+            for path, blob in held.items():
+                refuse_large(path, blob.size)
+            yield _Change(name, min(int(at or 0), LATEST), held)
 
 
-def _blobs(scratch: Scratch, names: Iterable[str]) -> list[str]:
-    """The object name of each ``COMMIT:PATH``, empty where there is no such file."""
+def _blobs(scratch: Scratch, names: Iterable[str]) -> list[_Blob | None]:
+    """The file at each ``COMMIT:PATH``, ``None`` where there is no such one."""
     listed = scratch.must(
-        "cat-file", "--batch-check=%(objecttype) %(objectname)", stdin=_lines(names)
+        "cat-file", "--batch-check=%(objecttype) %(objectname) %(objectsize)", stdin=_lines(names)
     ).text()
-    answers = (line.rpartition(" ") for line in listed.split("\n"))
-    return [name if kind == "blob" else "" for kind, _, name in answers]
+    answers = (line.split(" ") for line in listed.split("\n"))
+    return [_Blob(each[1], int(each[2])) if each[0] == "blob" else None for each in answers]
 
 
-def _contents(scratch: Scratch, blobs: list[str]) -> dict[str, bytes]:
-    output = scratch.must("cat-file", "--batch", stdin=_lines(blobs)).output
+def _contents(scratch: Scratch, blobs: list[_Blob]) -> dict[str, bytes]:
+    most = sum(blob.size + LONGEST_HEADER for blob in blobs)
+    names = _lines(blob.name for blob in blobs)
+    output = scratch.must("cat-file", "--batch", stdin=names, most=most).output
     contents, at = {}, 0
     for blob in blobs:
-        end = output.index(b"\n", at)
-        size = int(output[at:end].rpartition(b" ")[2])
-        contents[blob], at = output[end + 1 : end + 1 + size], end + size + 2
+        begin = output.index(b"\n", at) + 1
+        contents[blob.name], at = output[begin : begin + blob.size], begin + blob.size + 1
     return contents
 
 

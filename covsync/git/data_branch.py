@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import itertools
-import os
 import random
 import re
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
 
 from covsync.contents import Files
 from covsync.errors import PublicationError
@@ -18,9 +16,10 @@ from covsync.git.fast_import import IDENTITY, commit_stream
 from covsync.git.remote_errors import Refusal, asked_pause, refusal
 from covsync.git.repository import LATEST
 from covsync.git.scratch import REMOTE, Scratch
+from covsync.limits import BRANCH_DATA, BRANCH_DEPTH, BRANCH_FILE, exceeded, limit
 
 # Other tools have made commits without a time.
-COMMITTER = re.compile(rb"committer (.*?)(?: (\d+) \S+)?$")
+COMMITTER = re.compile(rb"committer (.*?)(?: (\d{1,18}) \S+)?$")
 BASE = "refs/covsync/base"
 NEW = "refs/covsync/new"
 FILE_MODE = "100644"
@@ -52,11 +51,19 @@ class Tip:
     at: int = 0
     by_covsync: bool = False
     entries: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    sizes: Mapping[str, int] = field(default_factory=dict)
 
     def read(self, path: str) -> bytes | None:
-        """A file's content, ``None`` where the branch has no such file."""
+        """A file's content, ``None`` where the branch has no such file.
+
+        Raises ``PublicationError`` where it is too large.
+        """
         mode, blob = self.entries.get(path, ("", ""))
-        return self.scratch.blob(blob) if mode.startswith("100") else None  # no link, no submodule
+        if not mode.startswith("100"):  # a link, a submodule
+            return None
+        size = self.sizes.get(path, 0)
+        refuse_large(path, size)
+        return self.scratch.blob(blob, size)
 
     @property
     def object_format(self) -> str:
@@ -233,26 +240,41 @@ def _fetched_tip(scratch: Scratch, branch: str, how: Iterable[str]) -> Tip | Ref
 def _tip_of(scratch: Scratch, commit: str) -> Tip:
     head, _, _ = scratch.must("cat-file", "commit", commit).output.partition(b"\n\n")
     lines = head.splitlines()
-    committer = next(line for line in lines if line.startswith(b"committer "))
-    identity, at = COMMITTER.findall(committer)[0]
+    found = next(filter(None, map(COMMITTER.match, lines)), None)
+    identity, at = found.groups() if found else (b"", b"")  # git makes none without one
+    entries, sizes = _entries(scratch, commit)
     return Tip(
         scratch,
         commit,
         parents=sum(line.startswith(b"parent ") for line in lines),
         at=min(int(at or 0), LATEST),
         by_covsync=identity == IDENTITY,
-        entries=_entries(scratch, commit),
+        entries=entries,
+        sizes=sizes,
     )
 
 
-def _entries(scratch: Scratch, commit: str) -> dict[str, tuple[str, str]]:
-    listing = scratch.must("ls-tree", "-r", "-z", "--full-tree", commit).output
-    entries = {}
+def _entries(scratch: Scratch, commit: str) -> tuple[dict[str, tuple[str, str]], dict[str, int]]:
+    """Mode and object name of each file of a commit, and its size in bytes."""
+    listing = scratch.must("ls-tree", "-r", "-z", "-l", "--full-tree", commit).output
+    entries, sizes, deepest = {}, {}, limit(BRANCH_DEPTH)
     for line in filter(None, listing.decode(errors="surrogateescape").split("\0")):
         meta, _, path = line.partition("\t")
-        mode, _, blob = meta.split(" ")
+        mode, _, blob, size = meta.split()
+        if path.count("/") > deepest:
+            what = f"{path[:40]}... on the data branch"
+            raise PublicationError.of(exceeded(what, BRANCH_DEPTH, "folders above a file"))
         entries[path] = (mode, blob)
-    return entries
+        if size.isdigit():  # a submodule has none
+            sizes[path] = int(size)
+    return entries, sizes
+
+
+def refuse_large(path: str, size: int) -> None:
+    """Raises ``PublicationError`` where a file of the branch is larger than any of covsync's."""
+    figure = BRANCH_DATA if path.endswith("data.json") else BRANCH_FILE
+    if size > limit(figure):
+        raise PublicationError.of(exceeded(f"{path} on the data branch", figure, "bytes"))
 
 
 def committed(tip: Tip, proposal: Proposal) -> str:
@@ -279,13 +301,20 @@ def committed(tip: Tip, proposal: Proposal) -> str:
 
 def _refuse_in_the_way(entries: Iterable[str], files: Iterable[str]) -> None:
     wanted = set(files)
-    folders = {os.fspath(folder) for path in wanted for folder in PurePosixPath(path).parents}
+    folders = {folder for path in wanted for folder in _above(path)}
     for path in entries:
         ours = path if path in folders else None
-        above = (os.fspath(folder) for folder in PurePosixPath(path).parents)
-        ours = ours or next((folder for folder in above if folder in wanted), None)
+        ours = ours or next((folder for folder in _above(path) if folder in wanted), None)
         if ours:
             raise PublicationError(
                 f"the data branch holds {path}, where covsync writes {ours}",
                 "Move it away on the branch, or name another branch with --branch.",
             )
+
+
+def _above(path: str) -> Iterator[str]:
+    """The folders that a path lies in, as there may be a million of paths."""
+    at = path.find("/")
+    while at >= 0:
+        yield path[:at]
+        at = path.find("/", at + 1)

@@ -37,8 +37,8 @@ def commit_stream(
         yield b"from %s\n" % parent.encode()
     elif tree:
         yield b'M 040000 %s ""\n' % tree.encode()
-    for path in removed:
-        yield b"D %s\n" % quoted(path)
+    for path in removed:  # whatever it is called
+        yield b"D %s\n" % _c_style(path)
     for path in written:
         yield b"M 100644 inline %s\n" % quoted(path)
         length, pieces = written.content(path).pieces()
@@ -53,6 +53,10 @@ def quoted(path: str) -> bytes:
     parts = path.split("/")
     if any(part in ("", ".", "..") or part.lower() == ".git" for part in parts) or "\0" in path:
         raise ValueError(f"{path!r} cannot be a path in a git tree")
+    return _c_style(path)
+
+
+def _c_style(path: str) -> bytes:
     escaped = (_escape(byte) for byte in os.fsencode(path))
     return b'"%s"' % b"".join(escaped)
 

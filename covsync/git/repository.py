@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from covsync.errors import CovsyncError
 from covsync.git.command import Answer, run_git, without_repository
+from covsync.limits import BRANCH_DATA, exceeded, limit
 from covsync.model import Source
 
 LATEST = 253402300799  # the last second of the year 9999
@@ -129,22 +130,6 @@ class Repository(NamedTuple):
         """Whether ``branch`` is the one that is checked out."""
         return run_git(self.top, "symbolic-ref", "--quiet", "HEAD").text() == f"refs/heads/{branch}"
 
-    def precedes(self, ours: Source, theirs: Source) -> bool:
-        """Whether ``ours`` is older than ``theirs``: an ancestor, as far as this clone knows.
-
-        Where it knows neither for the other's ancestor, as in a shallow clone, or where two
-        branches publish, the commits' times decide.
-        """
-        if ours.commit == theirs.commit or self._is_ancestor(theirs, ours):
-            return False
-        return self._is_ancestor(ours, theirs) or ours.committed_at < theirs.committed_at
-
-    def _is_ancestor(self, one: Source, other: Source) -> bool:
-        commits = (one.commit, other.commit)
-        return not run_git(
-            self.top, "merge-base", "--is-ancestor", "--end-of-options", *commits
-        ).status
-
     def status(self, *, untracked: bool = False) -> dict[str, str]:
         """The two letters of ``git status`` for each path that differs from ``HEAD`` or the index.
 
@@ -181,7 +166,13 @@ class Repository(NamedTuple):
         return run_git(self.top, "rev-parse", "--verify", "--quiet", name).status == 0
 
     def read(self, name: str) -> bytes | None:
-        """A file's content by ``REF:PATH``, ``None`` where there is none."""
+        """A file's content by ``REF:PATH``, ``None`` where there is none.
+
+        Raises ``CovsyncError`` where it is larger than any of the data branch.
+        """
+        size = run_git(self.top, "cat-file", "-s", name).text()
+        if size.isdigit() and int(size) > limit(BRANCH_DATA):
+            raise exceeded(name, BRANCH_DATA, "bytes")
         answer = run_git(self.top, "cat-file", "blob", name)
         return None if answer.status else answer.output
 

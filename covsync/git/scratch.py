@@ -21,8 +21,10 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from covsync.errors import PublicationError
 from covsync.git.command import NO_GIT, Answer, run_git
+from covsync.git.output import TooMuchOutputError, outputs
 from covsync.git.remote_url import Address, Setting
 from covsync.git.repository import Repository
+from covsync.limits import GIT_OUTPUT, exceeded, limit
 from covsync.temporary import temporary_folder
 
 if TYPE_CHECKING:
@@ -60,17 +62,18 @@ class Scratch:
     environ: dict[str, str]
     address: Address
 
-    def run(self, *arguments: str, stdin: Iterable[bytes] | None = None) -> Answer:
+    def run(self, *arguments: str, stdin: Iterable[bytes] | None = None, most: int = 0) -> Answer:
         """What ``git ARGUMENTS`` answers here, given the pieces of ``stdin``.
 
-        Raises nothing for a failure: look at ``status``.
+        Raises nothing for a failure: look at ``status``. But an answer that is longer than ``most``
+        bytes, and than ``GIT_OUTPUT`` allows, raises ``PublicationError``.
         """
         if stdin is None:
-            return self._run(arguments, self.environ)
+            return self._run(arguments, self.environ, most=most)
         with tempfile.TemporaryFile(dir=self.environ["GIT_DIR"]) as file:
             file.writelines(stdin)
             file.seek(0)
-            return self._run(arguments, self.environ, file)
+            return self._run(arguments, self.environ, file, most=most)
 
     def retry_after(self) -> str:
         """For how long the remote wants to be left alone, as its HTTP header says; else empty.
@@ -83,28 +86,37 @@ class Scratch:
         return found[-1] if found else ""
 
     def _run(
-        self, arguments: tuple[str, ...], environ: dict[str, str], stdin: BinaryIO | None = None
+        self,
+        arguments: tuple[str, ...],
+        environ: dict[str, str],
+        stdin: BinaryIO | None = None,
+        *,
+        most: int = 0,
     ) -> Answer:
         running: Any = self.git.execute(
             ["git", *self.options, *arguments], istream=stdin, env=environ, as_process=True
         )
         try:
-            output, error = running.communicate(timeout=LONGEST_SECONDS)
+            output, error = outputs(running.proc, LONGEST_SECONDS, max(most, limit(GIT_OUTPUT)))
         except subprocess.TimeoutExpired:
             _end(running.proc)
             return Answer(128, b"", f"git {arguments[0]} timed out after {LONGEST_SECONDS} seconds")
+        except TooMuchOutputError:
+            _end(running.proc)
+            what = f"what git {arguments[0]} says of the data branch"
+            raise PublicationError.of(exceeded(what, GIT_OUTPUT, "bytes")) from None
         except BaseException:
             _end(running.proc)
             raise
         return Answer(running.returncode, output, self.address.redacted(os.fsdecode(error)))
 
-    def blob(self, name: str) -> bytes:
-        """The content of the blob ``name``."""
-        return self.must("cat-file", "blob", name).output
+    def blob(self, name: str, size: int) -> bytes:
+        """The content of the blob ``name``, which has that size in bytes."""
+        return self.must("cat-file", "blob", name, most=size).output
 
-    def must(self, *arguments: str, stdin: Iterable[bytes] | None = None) -> Answer:
+    def must(self, *arguments: str, stdin: Iterable[bytes] | None = None, most: int = 0) -> Answer:
         """As ``run``, but a failure, which is nothing the user did, raises ``PublicationError``."""
-        answer = self.run(*arguments, stdin=stdin)
+        answer = self.run(*arguments, stdin=stdin, most=most)
         if answer.status:
             raise PublicationError(
                 f"git {arguments[0]} failed in covsync's scratch repository: {answer.error}",

@@ -55,7 +55,7 @@ def message_of(endpoint: bytes | None) -> str | None:
         message = json.loads(endpoint or b"")["message"]
     except (ValueError, TypeError, KeyError, RecursionError):
         return None
-    is_percent = isinstance(message, str) and re.fullmatch(r"\d{1,3}(\.\d+)?%", message)
+    is_percent = isinstance(message, str) and re.fullmatch(r"[0-9]{1,3}(\.[0-9]{1,9})?%", message)
     return message.removesuffix("%") if is_percent else None
 
 

@@ -7,7 +7,9 @@ import re
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timezone
+from typing import Any
 
+from covsync.limits import FOREIGN_DATA, limit
 from covsync.model import CoverageJson, Report, Source
 from covsync.render.fingerprint import own_part, stamped
 
@@ -69,7 +71,7 @@ def _text(value: object) -> str:
 def source_of(text: bytes | None) -> Source | None:
     """The commit a published ``data.json`` was made from, ``None`` if covsync did not make it."""
     try:
-        stamp = own_part(text)[1] or json.loads(text or b"")["covsync"]
+        stamp = own_part(text)[1] or _foreign(text)["covsync"]
         at = datetime.fromisoformat(stamp["committed_at"].replace("Z", "+00:00"))
         source = Source(stamp["commit"], int(at.timestamp()))
         is_valid = COMMIT.fullmatch(source.commit) and source.committed_at >= 0
@@ -84,12 +86,19 @@ def holds_coverage(data: bytes | None, endpoint: bytes | None) -> bool:
         return True  # read without the megabytes before
     for text, keys in ((data, {"coverage", "raw_data"}), (endpoint, {"schemaVersion", "message"})):
         try:
-            document = json.loads(text or b"")
+            document = _foreign(text)
         except (ValueError, RecursionError):
             continue
         if isinstance(document, dict) and keys <= document.keys():
             return True
     return False
+
+
+def _foreign(text: bytes | None) -> Any:  # noqa: ANN401 - whatever it holds
+    """A document of another tool. Raises ``ValueError`` where it is none, or too large."""
+    if len(text or b"") > limit(FOREIGN_DATA):
+        raise ValueError("too large")
+    return json.loads(text or b"")
 
 
 def iso_time(seconds: int) -> str:

@@ -7,6 +7,8 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from covsync.limits import OWN_PART, limit
+
 KEY = b', "covsync": '
 
 
@@ -52,6 +54,8 @@ def is_intact(data: bytes | None, blobs: Mapping[str, str]) -> bool:
 def own_part(data: bytes | None) -> tuple[bytes, Mapping[str, Any]]:
     """A ``data.json`` up to covsync's own part, and that; read without the megabytes before."""
     head, _, tail = (data or b"").rpartition(KEY)
+    if len(tail) > limit(OWN_PART):
+        return b"", {}
     try:
         own = json.loads(tail.removesuffix(b"}\n"))
     except (ValueError, RecursionError):

@@ -6,6 +6,8 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 
+from covsync.errors import PublicationError
+from covsync.limits import HISTORY_LINES, exceeded, limit
 from covsync.model import Report, Source, Totals
 from covsync.render.badge import message_of
 from covsync.render.data_json import iso_time, source_of
@@ -20,7 +22,14 @@ BOUNDING = frozenset(("num_statements", "missing_lines"))
 
 def history_jsonl(published: bytes, report: Report, source: Source) -> bytes:
     """``published`` with this measurement's line in its place, by the commits' times."""
-    return merged_history([*published.split(b"\n"), _line(report, source)])
+    return merged_history([*history_lines(published), _line(report, source)])
+
+
+def history_lines(history: bytes) -> list[bytes]:
+    """The lines of a ``history.jsonl``. Raises ``PublicationError`` where there are too many."""
+    if history.count(b"\n") > limit(HISTORY_LINES):
+        raise PublicationError.of(exceeded("history.jsonl", HISTORY_LINES, "lines"))
+    return history.split(b"\n")
 
 
 def merged_history(lines: Iterable[bytes]) -> bytes:
@@ -53,7 +62,7 @@ def _key(line: bytes) -> tuple[str, str] | None:
 
 def publications(history: bytes) -> int:
     """How many publications ``history`` holds."""
-    return sum(_key(line) is not None for line in history.split(b"\n"))
+    return sum(_key(line) is not None for line in history_lines(history))
 
 
 def carried_line(data: bytes | None, endpoint: bytes | None, published: Source) -> bytes | None:

@@ -58,7 +58,7 @@ def is_published(
         and is_intact(data, ours)
         and history is not None
         and shown is not None
-        and trend_svg(history, shown) == read("trend.svg")
+        and trend_svg(history, shown, source.committed_at) == read("trend.svg")
     )
 
 
@@ -94,19 +94,19 @@ class Publication:
         lines = history_jsonl(history, self.report, self.source)
         return self._files(lines, fingerprint)
 
-    def joined(self, history: bytes, endpoint: bytes | None) -> Files:
-        """What changes where a newer commit's files stay: this line joins its ``history``.
+    def joined(self, history: bytes, endpoint: bytes | None, newer: Source) -> Files:
+        """What changes where a ``newer`` commit's files stay: this line joins its ``history``.
 
         ``endpoint`` is that commit's ``endpoint.json``, whose figure stays the trend's last.
         """
         files = {"history.jsonl": history_jsonl(history, self.report, self.source)}
         shown = message_of(endpoint)
-        trend = trend_svg(files["history.jsonl"], shown) if shown else None
+        trend = trend_svg(files["history.jsonl"], shown, newer.committed_at) if shown else None
         return Files(files if trend is None else {**files, "trend.svg": trend})
 
     def _files(self, history: bytes, fingerprint: str | None) -> Files:
         badge = self._badge()
-        trend = trend_svg(history, self.report.shown_total())
+        trend = trend_svg(history, self.report.shown_total(), self.source.committed_at)
         readme = readme_md(
             self.report,
             self.links,

@@ -5,14 +5,14 @@ from __future__ import annotations
 from urllib.parse import quote
 
 from covsync.model import Links, Report
-from covsync.render.table import escaped, markdown_table
+from covsync.render.table import markdown_table, name_cell
 
 
 def readme_md(
     report: Report, links: Links, *, has_html: bool, has_trend: bool, subproject: str | None = None
 ) -> bytes:
     """The page: title, link to the full report, trend, table, badges, what this branch is."""
-    of_which = f" of {escaped(subproject)}" if subproject else ""
+    of_which = f" of {name_cell(subproject)}" if subproject else ""
     parts = [f"# Repository Coverage{of_which}\n"]
     if has_html:
         parts.append(f"[Full report]({links.report})\n")

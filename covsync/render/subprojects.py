@@ -7,20 +7,26 @@ from collections.abc import Iterable, Mapping
 from urllib.parse import quote
 
 from covsync.config import SUBPROJECT
-from covsync.render.table import escaped
+from covsync.errors import PublicationError
+from covsync.limits import SUBPROJECTS, exceeded, limit
+from covsync.render.table import escaped, name_cell
 
 HEADING = b"# Repository Coverage\n"
 BEGIN, END = "<!-- covsync: subprojects -->", "<!-- /covsync: subprojects -->"
-SECTION = re.compile(
-    rb"(?:\r?\n)*%b.*?%b[ \t]*(?:\r?\n|\Z)" % (BEGIN.encode(), END.encode()), re.DOTALL
-)
+END_OF_SECTION = re.compile(rb"%b[ \t]*(?:\r?\n|\Z)" % END.encode())
 
 
 def subprojects(paths: Iterable[str]) -> list[str]:
-    """The folders among a branch's ``paths`` in which a project is published, in order."""
+    """The folders among a branch's ``paths`` in which a project is published, in order.
+
+    Raises ``PublicationError`` where there are too many.
+    """
     split = (path.split("/") for path in paths)
     named = {path[0] for path in split if path[1:] == ["data.json"]}
-    return sorted(filter(SUBPROJECT.fullmatch, named))
+    found = sorted(filter(SUBPROJECT.fullmatch, named))
+    if len(found) > limit(SUBPROJECTS):
+        raise PublicationError.of(exceeded("the data branch", SUBPROJECTS, "subprojects"))
+    return found
 
 
 def front_page(page: bytes | None, figures: Mapping[str, str]) -> bytes:
@@ -29,7 +35,7 @@ def front_page(page: bytes | None, figures: Mapping[str, str]) -> bytes:
     ``page`` is what it says besides, such as the report of a project at the top; ``figures`` are
     the percentages by name, as on each one's badge.
     """
-    rest = SECTION.sub(b"\n", HEADING if page is None else page)
+    rest = _without_sections(HEADING if page is None else page)
     if not figures:
         return rest
     lines = [BEGIN, "| Project | Coverage | Badge |", "| :--- | ---: | :--- |"]
@@ -38,7 +44,19 @@ def front_page(page: bytes | None, figures: Mapping[str, str]) -> bytes:
     return rest.rstrip(b"\n") + f"\n\n{section}\n".encode()
 
 
+def _without_sections(page: bytes) -> bytes:
+    """A page with a line end in place of each list: one search forward for each marker."""
+    begin, kept, at = BEGIN.encode(), [], 0
+    while (start := page.find(begin, at)) >= 0:
+        end = END_OF_SECTION.search(page, start)
+        if end is None:
+            break
+        kept += [page[at:start].rstrip(b"\r\n"), b"\n"]
+        at = end.end()
+    return b"".join([*kept, page[at:]])
+
+
 def _row(name: str, figure: str) -> str:
     page, badge = (f"{quote(name)}/{file}" for file in ("README.md", "badge.svg"))
-    shown = escaped(name)
+    shown = name_cell(name)
     return f"| [{shown}]({page}) | {escaped(figure)}% | [![{shown}]({badge})]({page}) |"

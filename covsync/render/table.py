@@ -1,8 +1,8 @@
 """The Markdown table, byte for byte what ``coverage report`` prints.
 
 ``coverage report --format=markdown --show-missing`` would analyse every source again; this
-renders the analysis there is. The rules are those of ``coverage.report.SummaryReporter``. One thing
-is stricter here: what would break the table is replaced.
+renders the analysis there is. The rules are those of ``coverage.report.SummaryReporter``. It is
+stricter with names: what would break the table is replaced, and what would become a link is code.
 """
 
 from __future__ import annotations
@@ -16,6 +16,11 @@ from covsync.model import FileReport, Report, Totals, shown_name
 
 PUNCTUATION = str.maketrans(
     {char: f"\\{char}" for char in string.punctuation if char not in ".,/-"}
+)
+# What GitHub, GitLab, Gitea or Bitbucket make a link of by itself, escaped or not: an address, a
+# mention, an issue, a wiki page, a commit. They look for none in code.
+LINKED = re.compile(
+    r"www\.|://|mailto:|xmpp:|@|[#!]\d|\bGH-\d|\[\[|\b[0-9a-f]{7,64}\b", re.IGNORECASE
 )
 TOTAL = "**TOTAL**"
 COUNT_WIDTH, MISSING_WIDTH = 9, 10
@@ -66,12 +71,26 @@ def _counts(totals: Totals, report: Report) -> list[int]:
 def _row(file: FileReport, report: Report) -> list[str]:
     counts = map(str, _counts(file.totals, report))
     cover = f"{file.totals.shown(report.style.precision)}%"
-    return [escaped(shown_name(file.path)), *counts, cover, escaped(file.missing_text())]
+    return [name_cell(shown_name(file.path)), *counts, cover, escaped(file.missing_text())]
 
 
 def escaped(text: str) -> str:
     """``text`` for a table's cell: no character of it means anything to Markdown."""
     return text.translate(PUNCTUATION)
+
+
+def name_cell(name: str) -> str:
+    """A name for a table's cell, where it becomes no link."""
+    return _code(name) if LINKED.search(name) else escaped(name)
+
+
+def _code(text: str) -> str:
+    """``text`` as a code span of a table's cell; it cannot hold a backslash before a bar."""
+    longest = max((len(run) for run in re.findall("`+", text)), default=0)
+    fence = "`" * (longest + 1)
+    space = " " if {text[0], text[-1]} & {"`", " "} else ""  # one at each end is not shown
+    held = text.replace("\\|", "?|").replace("|", "\\|")
+    return f"{fence}{space}{held}{space}{fence}"
 
 
 def _is_complete(file: FileReport) -> bool:

@@ -7,19 +7,23 @@ from datetime import datetime
 from html import escape
 from math import ceil, floor, isfinite
 
+from covsync.limits import SECONDS_AHEAD, limit
+from covsync.render.history import history_lines
+
 LONGEST = 200
 WIDTH, HEIGHT = 640, 160
 LEFT, RIGHT, TOP, BOTTOM = 44, 56, 12, 24
 
 
-def trend_svg(history: bytes, shown_total: str) -> bytes | None:
+def trend_svg(history: bytes, shown_total: str, newest: int) -> bytes | None:
     """The picture of ``history``'s newest publications, ``None`` where there are not two.
 
-    ``shown_total`` stands beside the last point, so that it says what badge and table say. The
-    line's points are hours and percentages, drawn to scale by the renderer: so a point stays as it
-    is written when others join, and git has little to keep.
+    ``newest`` is the time (Unix) of the commit that the page is of: a line of a much later one was
+    not written by covsync, and is left out. ``shown_total`` stands beside the last point, so that
+    it says what badge and table say. The line's points are hours and percentages, drawn to scale by
+    the renderer: so a point stays as it is written when others join, and git has little to keep.
     """
-    points = _points(history)[-LONGEST:]
+    points = _points(history, newest + limit(SECONDS_AHEAD))[-LONGEST:]
     if len(points) < 2:
         return None
     (first, _), (last, _) = points[0], points[-1]
@@ -64,16 +68,16 @@ def _hours(at: datetime) -> float:
     return at.timestamp() / 3600
 
 
-def _points(history: bytes) -> list[tuple[datetime, float]]:
+def _points(history: bytes, until: int) -> list[tuple[datetime, float]]:
     """When each publication's commit was made, and its percentage; lines of others left out."""
     points = []
-    for line in history.split(b"\n"):
+    for line in history_lines(history):
         try:
             entry = json.loads(line)
             at = datetime.strptime(entry["committed_at"], "%Y-%m-%dT%H:%M:%S%z")
             percent = float(entry["percent_covered"])
         except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
             continue
-        if isfinite(percent) and 0 <= percent <= 100:
+        if isfinite(percent) and 0 <= percent <= 100 and at.timestamp() <= until:
             points.append((at, percent))
     return sorted(points)

@@ -21,6 +21,7 @@ def line(at: str, percent: object) -> bytes:
     )
 
 
+NEWEST = 1767571200  # 2026-01-05
 POINTS = ((490896, 60), (490920, 70), (490992, 80))
 
 
@@ -30,7 +31,7 @@ def test_its_points_lie_where_times_and_figures_are() -> None:
         + line("2026-01-02T00:00:00Z", 70.0)
         + line("2026-01-05T00:00:00Z", 80.0)
     )
-    svg = trend_svg(history, "80")
+    svg = trend_svg(history, "80", NEWEST)
     assert svg is not None
     root = ET.fromstring(svg)  # noqa: S314 - ours
     assert root.get("aria-label") == (
@@ -59,12 +60,12 @@ def test_its_points_lie_where_times_and_figures_are() -> None:
     ],
 )
 def test_one_point_is_no_trend(history: bytes) -> None:
-    assert trend_svg(history, "60") is None
+    assert trend_svg(history, "60", NEWEST) is None
 
 
 def test_a_steady_figure_is_a_line_too() -> None:
     history = line("2026-01-01T00:00:00Z", 100.0) + line("2026-01-01T00:00:00+00:00", 100.0)
-    assert b'points="490896.0,100.00 490896.0,100.00"' in (trend_svg(history, "100") or b"")
+    assert b'points="490896.0,100.00 490896.0,100.00"' in (trend_svg(history, "100", NEWEST) or b"")
 
 
 def test_the_second_publication_shows_it(shapes: Checkout) -> None:
