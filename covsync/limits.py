@@ -13,6 +13,9 @@ from covsync.errors import CovsyncError
 
 VARIABLE = "COVSYNC_LIMITS"
 
+# One pass over the coverage data, in seconds.
+DATA_SECONDS = 600
+
 
 def limit(figure: int) -> int:
     """A limit of this module, as the environment raises it. Raises ``CovsyncError``."""

@@ -10,8 +10,8 @@ import sqlite3
 from collections import defaultdict
 from pathlib import Path
 
+from covsync.measure.data_schema import reading_data, reading_new_data
 from covsync.measure.digests import sha256
-from covsync.measure.sqlite_file import reading
 
 # Put together by SQLite, in the order of the tables' own index. In any other order the digests
 # would be others too, and files be analysed again; never would different data have the same.
@@ -28,7 +28,7 @@ def digests(data_file: str) -> dict[str, bytes]:
 
     A file that a plugin traced has none. Raises ``sqlite3.Error`` where the tables are other ones.
     """
-    with reading(Path(data_file)) as database:
+    with reading_data(Path(data_file)) as database:
         files = dict(database.execute("select id, path from file"))
         contexts = dict(database.execute("select id, context from context"))
         facts_of = defaultdict(list)
@@ -48,7 +48,7 @@ def digests(data_file: str) -> dict[str, bytes]:
 def measured_names(data_file: Path) -> list[str]:
     """The files that were measured; none where the tables are other ones, or there is no file."""
     try:
-        with reading(data_file) as database:
+        with reading_new_data(data_file) as database:
             return [name for (name,) in database.execute("select path from file")]
     except sqlite3.Error:
         return []
@@ -57,7 +57,7 @@ def measured_names(data_file: Path) -> list[str]:
 def count_files(data_file: Path) -> int:
     """How many files were measured; 0 where the tables are other ones."""
     try:
-        with reading(data_file) as database:
+        with reading_new_data(data_file) as database:
             return int(database.execute("select count(*) from file").fetchone()[0])
     except sqlite3.Error:
         return 0
@@ -65,5 +65,5 @@ def count_files(data_file: Path) -> int:
 
 def tracers(data_file: str) -> dict[str, str]:
     """By measured name the plugin that traced it. Raises ``sqlite3.Error`` as ``digests``."""
-    with reading(Path(data_file)) as database:
+    with reading_data(Path(data_file)) as database:
         return dict(database.execute(TRACERS))

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from covsync.errors import CovsyncError
 from covsync.measure.coverage_errors import explained_with_warnings
+from covsync.measure.data_schema import look_through
 from covsync.model import WorkTree
 
 
@@ -18,6 +19,10 @@ def combine(parts: Iterable[Path], data_file: Path, tree: WorkTree, *, append: b
     They replace what it held, or with ``append`` are added to it. Raises ``CovsyncError``, and
     ``OSError`` where the file's folder cannot be made.
     """
+    parts = list(parts)
+    for each in (*parts, data_file) if append else parts:
+        if each.exists() and each.stat().st_size:  # of an empty file coverage.py makes a new one
+            look_through(each)
     data_file.parent.mkdir(parents=True, exist_ok=True)
     warnings: list[str] = []
     with explained_with_warnings(tree, warnings):

@@ -1,0 +1,140 @@
+"""Coverage data made to keep covsync busy, to fill its memory, or to run what is in it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import sqlite3
+import struct
+import subprocess
+from pathlib import Path
+
+import pytest
+from conftest import Checkout, Ended
+
+# An upper bound for what ends at once, or else never would.
+SECONDS = 60
+# Python and coverage.py themselves take less than a tenth of it.
+MEMORY = 1 << 30
+ENDLESS = "from (with recursive n(i) as (select 1 union all select i + 1 from n) select i from n)"
+TRACER = (
+    "drop table tracer; create table tracer (file_id integer primary key, tracer text, "
+    "foreign key (file_id) references file (id)"
+)
+
+
+def bounded(folder: Path, *command: str, **env: str) -> Ended:
+    """Runs a command in so much time and memory as nothing honest takes here."""
+    limited = ["prlimit", f"--as={MEMORY}", "--", *command]
+    done = subprocess.run(
+        limited,
+        cwd=folder,
+        env={**os.environ, **env},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=SECONDS,
+    )
+    assert "Traceback" not in done.stdout + done.stderr
+    return Ended(done.returncode, done.stdout, done.stderr)
+
+
+def refused(checkout: Checkout, *words: str, options: tuple[str, ...] = (), **env: str) -> None:
+    """Both commands say in two lines what is wrong, and nothing reaches the remote."""
+    for command in ("check", "push"):
+        ended = bounded(checkout.folder, "covsync", command, *options, **env)
+        assert (ended.status, ended.out) == (1, ""), ended
+        lines = ended.err.splitlines()
+        assert len(lines) == 2, ended.err
+        assert lines[0].startswith("covsync: error: ")
+        assert lines[1].startswith("  ")
+        assert all(len(line) < 500 for line in lines)
+        for word in words:
+            assert word in ended.err
+    assert checkout.git("ls-remote", "origin") == ""
+
+
+def altered(data: Path, script: str) -> None:
+    """Runs SQL on a data file, its very schema included."""
+    script = script.replace("ENDLESS", ENDLESS).replace("TRACER", TRACER)
+    with contextlib.closing(sqlite3.connect(data)) as database:
+        database.executescript(f"pragma writable_schema = on; {script}")
+
+
+# What SQLite would compute because the schema says so.
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "drop table arc; create view arc as select 1 file_id, 0 context_id, i fromno, 1 ENDLESS",
+        "drop table file; create view file as select i id, i || '.py' path ENDLESS",
+        "create view more as select i ENDLESS",
+        "create trigger t after insert on file begin delete from file; end",
+        "create virtual table v using fts4(x)",
+        "create table more (x)",
+        "create index more on file (path || hex(zeroblob(900000)))",
+        "create index more on file (path)",
+        "alter table file add column x generated always as (hex(zeroblob(900000000))) virtual",
+        "alter table file add column x",
+        "TRACER, check (zeroblob(900000000) is not null))",
+        "TRACER) strict",
+        "drop table tracer",
+        "update sqlite_master set sql = null where name = 'tracer'",
+        "update sqlite_master set type = 'x' || char(10) || 'y' where name = 'tracer'",
+    ],
+)
+@pytest.mark.first(4)
+def test_a_schema_that_is_not_coverage_pys_is_refused(shapes: Checkout, script: str) -> None:
+    altered(shapes.folder / ".coverage", script)
+    refused(shapes, ".coverage")
+
+
+def test_a_view_in_the_data_of_a_parallel_run_is_not_combined(shapes: Checkout) -> None:
+    """A part is read, and with `--append` the data that was there, before coverage.py has a say."""
+    before = (shapes.folder / ".coverage").read_bytes()
+    script = "drop table file; create view file as select i id, i || '' path ENDLESS"
+    altered(shapes.folder / ".coverage", script)
+    program = ("covsync", "run", "--append", "test_shapes.py")
+    ended = bounded(shapes.folder, *program)
+    assert ended.status == 1
+    assert "coverage.py makes no such view as its 'file'" in ended.err
+    shutil.copy(shapes.folder / ".coverage", shapes.folder / "part")
+    (shapes.folder / ".coverage").write_bytes(before)
+    leaves = "import os, shutil, coverage\ndata = coverage.Coverage.current().get_data()\n"
+    leaves += "shutil.copy('part', data.base_filename() + '.host.1.Xyz')\n"
+    shapes.write({"leaves.py": leaves})
+    ended = bounded(shapes.folder, "covsync", "run", "leaves.py")
+    assert ended.status == 1
+    assert "coverage.py makes no such view as its 'file'" in ended.err
+    assert (shapes.folder / ".coverage").read_bytes() == before
+
+
+def _inner_page(size: int, child: int) -> bytes:
+    """A page of a table's tree that leads hundreds of times to the same one."""
+    cells = (size - 100) // 10
+    start = size - 5 * cells
+    head = struct.pack(">BHHHBI", 5, 0, cells, start, 0, child)
+    pointers = b"".join(struct.pack(">H", start + 5 * at) for at in range(cells))
+    cell = struct.pack(">IB", child, 1)
+    return (head + pointers).ljust(start, b"\0") + cell * cells
+
+
+def test_pages_that_lead_to_one_another_without_end_are_refused(shapes: Checkout) -> None:
+    """SQLite would read 400 ** 6 rows of the table `file`."""
+    data = shapes.folder / ".coverage"
+    with contextlib.closing(sqlite3.connect(data)) as database:
+        ((root,),) = database.execute("select rootpage from sqlite_master where name = 'file'")
+    content = bytearray(data.read_bytes())
+    (size,) = struct.unpack_from(">H", content, 16)
+    leaf = content[(root - 1) * size : root * size]
+    first = len(content) // size + 1
+    content[(root - 1) * size : root * size] = _inner_page(size, first)
+    for page in range(first, first + 5):
+        content += _inner_page(size, page + 1)
+    content += leaf
+    struct.pack_into(">I", content, 28, len(content) // size)
+    data.write_bytes(content)
+    refused(shapes, "the coverage data cannot be read: the database is damaged")
