@@ -15,6 +15,16 @@ VARIABLE = "COVSYNC_LIMITS"
 
 # One pass over the coverage data, in seconds.
 DATA_SECONDS = 600
+# A measured source, in bytes and in lines.
+SOURCE_BYTES = 10_000_000
+SOURCE_LINES = 500_000
+# Beyond the end of a source, in lines that coverage data names.
+LINES_AFTER_END = 100_000
+# Reports with show_contexts: contexts, each counted on each line it ran, and their characters.
+SHOWN_CONTEXTS = 10_000_000
+CONTEXT_CHARACTERS = 1_000_000_000
+# What is published of one commit, the HTML report for the most part, in bytes.
+PAGES_BYTES = 3_000_000_000
 
 
 def limit(figure: int) -> int:

@@ -30,19 +30,25 @@ def digests(data_file: str) -> dict[str, bytes]:
     """
     with reading_data(Path(data_file)) as database:
         files = dict(database.execute("select id, path from file"))
-        contexts = dict(database.execute("select id, context from context"))
+        # Each stands for a name that may be long, in as many rows as there are.
+        contexts = {
+            number: _digest(name)
+            for number, name in database.execute("select id, context from context")
+        }
         facts_of = defaultdict(list)
         for query in (LINES, ARCS):
             for file, context, *facts in database.execute(query):
                 facts_of[file].append((contexts.get(context), facts))
         traced = dict(database.execute(TRACERS))
     return {
-        name: sha256(
-            repr(sorted(facts_of[file], key=repr)).encode("utf-8", "surrogateescape")
-        ).digest()
+        name: _digest(sorted(facts_of[file], key=repr))
         for file, name in files.items()
         if name not in traced
     }
+
+
+def _digest(facts: object) -> bytes:
+    return sha256(repr(facts).encode("utf-8", "surrogateescape")).digest()
 
 
 def measured_names(data_file: Path) -> list[str]:

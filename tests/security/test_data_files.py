@@ -8,10 +8,12 @@ import shutil
 import sqlite3
 import struct
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from conftest import Checkout, Ended
+from coverage.numbits import nums_to_numbits
 
 # An upper bound for what ends at once, or else never would.
 SECONDS = 60
@@ -138,3 +140,109 @@ def test_pages_that_lead_to_one_another_without_end_are_refused(shapes: Checkout
     struct.pack_into(">I", content, 28, len(content) // size)
     data.write_bytes(content)
     refused(shapes, "the coverage data cannot be read: the database is damaged")
+
+
+# What is out of proportion to the sources.
+
+
+def lines_of_contexts(checkout: Checkout, contexts: int, lines: int, setting: str) -> None:
+    """A source of so many lines, each of which ran in so many contexts."""
+    checkout.write({"shapes.py": "x = 1\n" * lines, "pyproject.toml": setting})
+    checkout.commit()
+    data = checkout.folder / ".coverage"
+    data.unlink()
+    checkout.coverage("run", "--include=shapes.py", "shapes.py")
+    with contextlib.closing(sqlite3.connect(data)) as database, database:
+        names = [(number, f"test_{number}") for number in range(2, contexts + 2)]
+        database.executemany("insert into context values (?, ?)", names)
+        numbits = nums_to_numbits(range(1, lines + 1))
+        rows = [(1, number, numbits) for number, _ in names]
+        database.executemany("insert into line_bits values (?, ?, ?)", rows)
+
+
+def limited(checkout: Checkout, command: str, **figures: int) -> Ended:
+    """Runs covsync with other figures in `limits.py`, as its own take long to reach."""
+    set_figures = "".join(f"limits.{name} = {figure}; " for name, figure in figures.items())
+    program = f"from covsync import limits; {set_figures}from covsync.cli import entry; entry()"
+    return bounded(checkout.folder, sys.executable, "-c", program, command)
+
+
+def test_lines_far_after_the_end_are_refused(shapes: Checkout) -> None:
+    """coverage.py would make 8 million numbers of this, again and again."""
+    shapes.write({"pyproject.toml": ""})
+    shapes.commit()
+    shapes.coverage("run", "--include=shapes.py", "test_shapes.py")
+    altered(shapes.folder / ".coverage", "update line_bits set numbits = zeroblob(1000000)")
+    refused(shapes, "names lines up to 8,000,000 of", "at most 100,000 lines after a source's end")
+
+
+def test_lines_of_a_source_that_was_longer_count_for_nothing(shapes: Checkout) -> None:
+    """As in coverage.py's own report, which ignores them."""
+    lines_of_contexts(shapes, 1, 10, "")
+    with contextlib.closing(sqlite3.connect(shapes.folder / ".coverage")) as database, database:
+        longer = nums_to_numbits([1, 2, 5, 90_000])
+        database.execute("update line_bits set numbits = ?", [longer])
+    figure = shapes.coverage("report", "--format=total").out.strip()
+    assert shapes.covsync("check").out.startswith(f"covsync: coverage is {figure}% ")
+
+
+@pytest.mark.parametrize("figure", ["SOURCE_BYTES", "SOURCE_LINES"])
+def test_a_source_that_is_too_large_is_not_parsed(shapes: Checkout, figure: str) -> None:
+    ended = limited(shapes, "check", **{figure: 5})
+    assert ended.status == 1
+    assert limited(shapes, "check", **{figure: 200}).status == 0
+    assert f"covsync reads at most 5 {figure[7:].lower()} of a source" in ended.err
+
+
+@pytest.mark.stress
+def test_contexts_in_pages_are_counted_before_pages_are_made(shapes: Checkout) -> None:
+    lines_of_contexts(shapes, 2000, 6000, "[tool.coverage.html]\nshow_contexts = true\n")
+    ended = bounded(shapes.folder, "covsync", "push")
+    assert ended.status == 1
+    assert "show_contexts names contexts line by line: covsync reads at most" in ended.err
+    assert "Set show_contexts = false" in ended.err
+    assert bounded(shapes.folder, "covsync", "check").status == 0
+
+
+@pytest.mark.parametrize("kind", ["html", "json"])
+@pytest.mark.parametrize("figure", ["SHOWN_CONTEXTS", "CONTEXT_CHARACTERS"])
+def test_shown_contexts_are_bounded(shapes: Checkout, kind: str, figure: str) -> None:
+    """Those alone that `[report] contexts` lets through."""
+    setting = f"[tool.coverage.{kind}]\nshow_contexts = true\n"
+    lines_of_contexts(shapes, 30, 10, setting)
+    ended = limited(shapes, "push", **{figure: 100})
+    assert ended.status == 1
+    assert "show_contexts names contexts line by line: covsync reads at most 100" in ended.err
+    assert limited(shapes, "push", **{figure: 5000}).status == 0
+    shapes.write({"pyproject.toml": f"{setting}[tool.coverage.report]\ncontexts = ['test_7$']\n"})
+    shapes.commit()
+    assert limited(shapes, "push", **{figure: 100}).status == 0
+
+
+def test_pages_are_counted_before_they_are_pushed(shapes: Checkout) -> None:
+    ended = limited(shapes, "push", PAGES_BYTES=10_000)
+    assert ended.status == 1
+    assert "covsync reads at most 10,000 bytes of pages" in ended.err
+    assert shapes.git("ls-remote", "origin") == ""
+
+
+@pytest.mark.stress
+def test_a_hundred_thousand_contexts_that_are_not_shown_pass(shapes: Checkout) -> None:
+    lines_of_contexts(shapes, 100_000, 200, "")
+    assert bounded(shapes.folder, "covsync", "push").status == 0
+
+
+@pytest.mark.stress
+def test_a_long_context_is_read_once_for_all_its_files(shapes: Checkout) -> None:
+    """Of 600 files with a context of 50 MB it would be 30 GB."""
+    names = [f"module_{number}.py" for number in range(600)]
+    shapes.write(dict.fromkeys(names, "x = 1\n") | {"all.py": ""})
+    shapes.write({"all.py": "".join(f"import {name[:-3]}\n" for name in names)})
+    shapes.write({"pyproject.toml": ""})
+    shapes.commit()
+    shapes.coverage("run", "all.py")
+    altered(
+        shapes.folder / ".coverage",
+        "update context set context = replace(hex(zeroblob(25000000)), '0', 'x')",
+    )
+    assert bounded(shapes.folder, "covsync", "check").status == 0
