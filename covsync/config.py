@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from covsync.errors import CovsyncError
+from covsync.limits import CONFIGURATION_BYTES, exceeded, limit
 
 PYPROJECT = "pyproject.toml"
 YAML = ".covsync.yaml"
@@ -25,6 +26,7 @@ BADGE_STYLES = ("flat", "flat-square", "for-the-badge")
 Read = Callable[[str], bytes | None]
 DECIMAL = re.compile(r"[0-9]+(\.[0-9]+)?|\.[0-9]+")
 LONGEST_FLOOR = 20
+SHOWN = 200
 SUBPROJECT = re.compile(r"\w[\w.-]*")
 # What a project without a name publishes at the branch's root, where this one gets a folder.
 NO_SUBPROJECT = frozenset(
@@ -221,7 +223,7 @@ def _parsed(table: Mapping[object, object], where: str) -> dict[str, Any]:
             name = key if isinstance(key, str) else _shown(key)
             near = difflib.get_close_matches(name, PARSERS, n=1)
             raise CovsyncError(
-                f"unknown key {name!r} in {where}",
+                f"unknown key {name[:SHOWN]!r} in {where}",
                 f"Did you mean {near[0]!r}?" if near else f"The keys are: {', '.join(PARSERS)}.",
             )
         try:
@@ -235,7 +237,8 @@ def _parsed(table: Mapping[object, object], where: str) -> dict[str, Any]:
 
 def _shown(value: object) -> str:
     try:
-        return str(value) if isinstance(value, Decimal) else repr(value)
+        text = str(value) if isinstance(value, Decimal) else repr(value)
+        return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
     except ValueError:  # Python writes no number of more than 4300 digits
         return "a number of thousands of digits"
 
@@ -253,6 +256,8 @@ def _on_disk(folder: Path) -> Read:
 def _text_of(name: str, read: Read) -> str | None:
     try:
         content = read(name)
+        if content is not None and len(content) > limit(CONFIGURATION_BYTES):
+            raise exceeded(f"{name} is too large", CONFIGURATION_BYTES, "bytes of it")
         return None if content is None else content.decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise CovsyncError(
@@ -288,12 +293,18 @@ def parsed_yaml(text: str, path: Path) -> dict[Any, Any]:
     import yaml
 
     try:
-        document = yaml.safe_load(text)
+        # An alias stands for a text of any length, that of more aliases among them.
+        aliases = any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text))
+        document = None if aliases else yaml.safe_load(text)
     except Exception as error:  # noqa: BLE001 - PyYAML lets a bad tag's own errors through
         reason = " ".join(str(error).split()) or type(error).__name__
         raise CovsyncError(
             f"{path.name} is not valid YAML: {reason}", "Correct the file."
         ) from None
+    if aliases:
+        raise CovsyncError(
+            f"{path.name} has an alias (*name), which is not read", "Write the value itself."
+        )
     if document is None:
         return {}
     if not isinstance(document, dict):

@@ -15,6 +15,8 @@ VARIABLE = "COVSYNC_LIMITS"
 
 # One pass over the coverage data, in seconds.
 DATA_SECONDS = 600
+# The name of a measured file, in characters.
+NAME_CHARACTERS = 4096
 # A measured source, in bytes and in lines.
 SOURCE_BYTES = 10_000_000
 SOURCE_LINES = 500_000
@@ -25,6 +27,10 @@ SHOWN_CONTEXTS = 10_000_000
 CONTEXT_CHARACTERS = 1_000_000_000
 # What is published of one commit, the HTML report for the most part, in bytes.
 PAGES_BYTES = 3_000_000_000
+# A number in a coverage json report, in digits.
+NUMBER_DIGITS = 400
+# A configuration file, in bytes.
+CONFIGURATION_BYTES = 1_000_000
 
 
 def limit(figure: int) -> int:

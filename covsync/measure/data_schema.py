@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from covsync.errors import CovsyncError
-from covsync.limits import DATA_SECONDS, exceeded, limit
+from covsync.limits import DATA_SECONDS, NAME_CHARACTERS, exceeded, limit
 from covsync.measure.sqlite_file import is_locked, reading
 
 FILE_ID = "file_id integer"
@@ -71,8 +71,8 @@ def reading_new_data(data_file: Path) -> Iterator[sqlite3.Connection]:
 def look_through(data_file: Path) -> None:
     """Raises ``CovsyncError`` for a database that coverage.py must not open."""
     try:
-        with reading_new_data(data_file):
-            pass
+        with reading_new_data(data_file) as database:
+            ((longest,),) = database.execute("select max(length(path)) from file")
     except OtherSchemaError as error:
         raise CovsyncError(
             f"{data_file} is a database, but not coverage.py's: {error}",
@@ -90,6 +90,8 @@ def look_through(data_file: Path) -> None:
             f"the coverage data cannot be read: {error}",
             f"Delete {data_file} and run the tests again.",
         ) from None
+    if (longest or 0) > limit(NAME_CHARACTERS):
+        raise exceeded(f"{data_file} names a file at length", NAME_CHARACTERS, "characters of it")
 
 
 def _compare_schema(database: sqlite3.Connection) -> None:

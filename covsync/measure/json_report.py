@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
 from covsync.errors import CovsyncError
+from covsync.limits import NAME_CHARACTERS, NUMBER_DIGITS, exceeded, limit
 from covsync.model import (
     Branch,
     CoverageJson,
@@ -26,7 +27,6 @@ from covsync.model import (
 )
 
 FORMATS = (2, 3)
-LONGEST_PATH = 4096
 LARGEST_COUNT = 10**9
 ROUNDING = 1e-6
 SUMMARY_KEYS = {
@@ -88,7 +88,12 @@ def decompressed(content: bytes) -> str:
 def read_document(path: Path) -> dict[str, Any]:
     """The content of a ``coverage json`` file. Raises ``CovsyncError``."""
     try:
-        found = json.loads(path.read_bytes(), parse_constant=_refuse_constant, parse_float=_finite)
+        found = json.loads(
+            path.read_bytes(),
+            parse_constant=_refuse_constant,
+            parse_float=_finite,
+            parse_int=_whole,
+        )
     except (ValueError, RecursionError) as error:
         raise CovsyncError(
             f"{path} is not valid JSON: {error}", "Write it again: coverage json"
@@ -196,7 +201,7 @@ def _entry(path: str, content: bytes) -> Mapping[str, Any]:
 
 
 def _file_report(path: str, entry: Mapping[str, Any], *, has_branches: bool) -> FileReport:
-    if len(path) > LONGEST_PATH:
+    if len(path) > limit(NAME_CHARACTERS):
         raise MalformedError(f"a file's name has {len(path)} characters")
     where = f"files[{path!r}]"
     totals = _totals(entry.get("summary"), f"{where}.summary", has_branches=has_branches)
@@ -268,7 +273,16 @@ def _branches(entry: Mapping[str, Any], key: str, where: str) -> tuple[Branch, .
     return tuple(sorted((start, end) for start, end in pairs))
 
 
+def _whole(text: str) -> int:
+    """A number; not every Python refuses to read millions of digits, which takes it hours."""
+    if len(text) > limit(NUMBER_DIGITS):
+        raise exceeded("a number in the coverage json report", NUMBER_DIGITS, "digits")
+    return int(text)
+
+
 def _finite(text: str) -> float:
+    if len(text) > limit(NUMBER_DIGITS):
+        raise exceeded("a number in the coverage json report", NUMBER_DIGITS, "digits")
     return float(text) if math.isfinite(float(text)) else _refuse_constant(text)
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from conftest import Checkout, Ended
+from coverage import CoverageData
 from coverage.numbits import nums_to_numbits
 
 # An upper bound for what ends at once, or else never would.
@@ -246,3 +247,73 @@ def test_a_long_context_is_read_once_for_all_its_files(shapes: Checkout) -> None
         "update context set context = replace(hex(zeroblob(25000000)), '0', 'x')",
     )
     assert bounded(shapes.folder, "covsync", "check").status == 0
+
+
+# What takes longer than in proportion.
+
+
+@pytest.mark.parametrize("name", ["/x" * 600_000, "x/" * 600_000 + "shapes.py"])
+def test_a_name_of_many_parts_is_not_looked_for(shapes: Checkout, name: str) -> None:
+    with contextlib.closing(sqlite3.connect(shapes.folder / ".coverage")) as database, database:
+        database.execute("insert into file (path) values (?)", [name])
+    refused(shapes, "names a file at length: covsync reads at most 4,096 characters of it")
+
+
+@pytest.mark.stress
+def test_thousands_of_names_and_of_files_that_end_alike(checkout: Checkout) -> None:
+    """Each name was compared with each file that has its last part."""
+    here = [f"d/p{number}/__init__.py" for number in range(1500)]
+    checkout.write(dict.fromkeys(here, ""))
+    checkout.commit()
+    there = [f"/{'x/' * 300}{number}/{here[number % 1500]}" for number in range(10_000)]
+    data = CoverageData(basename=str(checkout.folder / ".coverage"))
+    data.add_lines({name: [1] for name in there})
+    data.write()
+    data.close()
+    ended = bounded(checkout.folder, "covsync", "push", "--dry-run")
+    assert ended.status == 0, ended
+    ambiguous = ["/app/__init__.py", *(f"/app{number}/__init__.py" for number in range(10_000))]
+    data.erase()
+    data.add_lines({name: [1] for name in ambiguous})
+    data.write()
+    data.close()
+    ended = bounded(checkout.folder, "covsync", "push", "--dry-run")
+    assert ended.status == 1
+    assert "which could be any of d/p0/__init__.py" in ended.err
+
+
+def test_aliases_are_not_read(shapes: Checkout) -> None:
+    """Nine times nine times nine ...: an error would show all of it."""
+    lines = ["a0: &a0 x"]
+    lines += [f"a{at}: &a{at} [{', '.join([f'*a{at - 1}'] * 9)}]" for at in range(1, 10)]
+    shapes.write({".covsync.yaml": "\n".join([*lines, ""])})
+    shapes.commit()
+    refused(shapes, ".covsync.yaml has an alias (*name), which is not read")
+
+
+@pytest.mark.parametrize("name", ["pyproject.toml", ".covsync.yaml"])
+def test_a_configuration_of_a_million_digits_is_not_parsed(shapes: Checkout, name: str) -> None:
+    key = "[tool.covsync]\nfail_under = " if name.endswith("toml") else "fail_under: "
+    shapes.write({name: key + "9" * 1_000_000 + "\n"})
+    shapes.commit()
+    refused(shapes, f"{name} is too large: covsync reads at most 1,000,000 bytes of it")
+    shapes.write({name: key + "9" * 900_000 + "\n"})
+    shapes.commit()
+    refused(shapes, name)
+
+
+# A `coverage json` report.
+
+
+@pytest.mark.parametrize("number", ["9" * 100_000, "0." + "9" * 100_000, "1e" + "0" * 100_000])
+def test_a_number_of_many_digits_in_a_report_is_not_read(shapes: Checkout, number: str) -> None:
+    shapes.coverage("json", "--quiet", "-o", "coverage.json")
+    report = shapes.folder / "coverage.json"
+    report.write_text(
+        report.read_text().replace('"missing_lines": 1', f'"missing_lines": {number}')
+    )
+    refused(
+        shapes,
+        "a number in the coverage json report: covsync reads at most 400 digits",
+        options=("--data-file", "coverage.json"),
+    )
