@@ -27,6 +27,8 @@ SHOWN_CONTEXTS = 10_000_000
 CONTEXT_CHARACTERS = 1_000_000_000
 # What is published of one commit, the HTML report for the most part, in bytes.
 PAGES_BYTES = 3_000_000_000
+# A coverage json report, in bytes: Python takes several times as much memory.
+REPORT_BYTES = 500_000_000
 # A number in a coverage json report, in digits.
 NUMBER_DIGITS = 400
 # A configuration file, in bytes.

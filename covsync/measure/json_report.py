@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
 from covsync.errors import CovsyncError
-from covsync.limits import NAME_CHARACTERS, NUMBER_DIGITS, exceeded, limit
+from covsync.limits import NAME_CHARACTERS, NUMBER_DIGITS, REPORT_BYTES, exceeded, limit
 from covsync.model import (
     Branch,
     CoverageJson,
@@ -87,9 +87,13 @@ def decompressed(content: bytes) -> str:
 
 def read_document(path: Path) -> dict[str, Any]:
     """The content of a ``coverage json`` file. Raises ``CovsyncError``."""
+    with path.open("rb") as stream:
+        content = stream.read(limit(REPORT_BYTES) + 1)
+    if len(content) > limit(REPORT_BYTES):
+        raise exceeded(str(path), REPORT_BYTES, "bytes of a coverage json report")
     try:
         found = json.loads(
-            path.read_bytes(),
+            content,
             parse_constant=_refuse_constant,
             parse_float=_finite,
             parse_int=_whole,
@@ -258,7 +262,9 @@ def _counts(summary: Mapping[str, Any], where: str, *, has_branches: bool) -> To
 
 
 def _lines(value: object, where: str) -> tuple[int, ...]:
-    if not isinstance(value, list) or any(type(line) is not int or line < 0 for line in value):
+    if not isinstance(value, list) or any(
+        type(line) is not int or not 0 <= line <= LARGEST_COUNT for line in value
+    ):
         raise MalformedError(f"{where} is not a list of line numbers")
     return tuple(sorted(value))
 
@@ -266,11 +272,16 @@ def _lines(value: object, where: str) -> tuple[int, ...]:
 def _branches(entry: Mapping[str, Any], key: str, where: str) -> tuple[Branch, ...]:
     pairs = entry.get(key)
     if not isinstance(pairs, list) or any(
-        not isinstance(pair, list) or len(pair) != 2 or any(type(line) is not int for line in pair)
+        not isinstance(pair, list) or len(pair) != 2 or not all(map(_is_line, pair))
         for pair in pairs
     ):
         raise MalformedError(f"{where}.{key} is not a list of pairs of lines")
     return tuple(sorted((start, end) for start, end in pairs))
+
+
+def _is_line(value: object) -> bool:
+    """Whether it is a line's number; below zero it leaves the code object that begins there."""
+    return type(value) is int and abs(value) <= LARGEST_COUNT
 
 
 def _whole(text: str) -> int:

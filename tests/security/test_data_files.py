@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
 import sqlite3
@@ -161,11 +162,11 @@ def lines_of_contexts(checkout: Checkout, contexts: int, lines: int, setting: st
         database.executemany("insert into line_bits values (?, ?, ?)", rows)
 
 
-def limited(checkout: Checkout, command: str, **figures: int) -> Ended:
+def limited(checkout: Checkout, *command: str, **figures: int) -> Ended:
     """Runs covsync with other figures in `limits.py`, as its own take long to reach."""
     set_figures = "".join(f"limits.{name} = {figure}; " for name, figure in figures.items())
     program = f"from covsync import limits; {set_figures}from covsync.cli import entry; entry()"
-    return bounded(checkout.folder, sys.executable, "-c", program, command)
+    return bounded(checkout.folder, sys.executable, "-c", program, *command)
 
 
 def test_lines_far_after_the_end_are_refused(shapes: Checkout) -> None:
@@ -317,3 +318,26 @@ def test_a_number_of_many_digits_in_a_report_is_not_read(shapes: Checkout, numbe
         "a number in the coverage json report: covsync reads at most 400 digits",
         options=("--data-file", "coverage.json"),
     )
+
+
+def test_a_report_that_is_too_large_is_not_read(shapes: Checkout) -> None:
+    shapes.coverage("json", "--quiet", "-o", "coverage.json")
+    command = ("check", "--data-file", "coverage.json")
+    ended = limited(shapes, *command, REPORT_BYTES=1000)
+    assert ended.status == 1
+    assert "covsync reads at most 1,000 bytes of a coverage json report" in ended.err
+    assert limited(shapes, *command).status == 0
+
+
+@pytest.mark.parametrize("key", ["executed_lines", "missing_lines", "missing_branches"])
+def test_line_numbers_that_no_file_has_are_refused(shapes: Checkout, key: str) -> None:
+    shapes.coverage("json", "--quiet", "-o", "coverage.json")
+    report = shapes.folder / "coverage.json"
+    document = json.loads(report.read_text())
+    for number in (10**300, True, 1.0, "1"):
+        document["files"]["shapes.py"][key][0] = [1, number] if "branches" in key else number
+        report.write_text(json.dumps(document))
+        refused(shapes, f"{key} is not a list of", options=("--data-file", "coverage.json"))
+    for content in ("[" * 200_000, '{"a":' * 200_000):
+        report.write_text('{"meta": ' + content)
+        refused(shapes, "is not valid JSON", options=("--data-file", "coverage.json"))
