@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from covsync.errors import CovsyncError
+from covsync.limits import CONFIGURATION_SIZE, exceeded, limit
 
 PYPROJECT = "pyproject.toml"
 YAML = ".covsync.yaml"
@@ -247,6 +248,8 @@ def _on_disk(folder: Path) -> Read:
 def _text_of(name: str, read: Read) -> str | None:
     try:
         content = read(name)
+        if content is not None and len(content) > limit(CONFIGURATION_SIZE):
+            raise exceeded(f"{name}", CONFIGURATION_SIZE, "bytes")
         return None if content is None else content.decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise CovsyncError(
@@ -300,11 +303,17 @@ def parsed_yaml(text: str, path: Path) -> dict[Any, Any]:
     import yaml
 
     try:
-        document = yaml.safe_load(text)
+        # An alias stands for a text of any length, that of more aliases among them.
+        aliases = any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text))
+        document = None if aliases else yaml.safe_load(text)
     except Exception as error:  # noqa: BLE001 - PyYAML lets a bad tag's own errors through
         raise CovsyncError(
             f"{path.name} is not valid YAML{place_of(error)}", "Correct the file."
         ) from None
+    if aliases:
+        raise CovsyncError(
+            f"{path.name} has an alias (*name), which is not read", "Write the value itself."
+        )
     if document is None:
         return {}
     if not isinstance(document, dict):

@@ -16,6 +16,7 @@ class Content:
 
     def __init__(self, pieces: Callable[[], tuple[int, Iterable[bytes]]]) -> None:
         self.pieces = pieces
+        self.length = 0  # in bytes, once its blob_id was asked for
         self._blob_ids: dict[str, str] = {}
 
     @classmethod
@@ -48,7 +49,8 @@ class Content:
     def blob_id(self, object_format: str) -> str:
         """Its object name in git; the format is ``sha1`` or ``sha256``."""
         if object_format not in self._blob_ids:
-            self._blob_ids[object_format] = blob_id_of_pieces(*self.pieces(), object_format)
+            self.length, pieces = self.pieces()
+            self._blob_ids[object_format] = blob_id_of_pieces(self.length, pieces, object_format)
         return self._blob_ids[object_format]
 
 

@@ -13,20 +13,54 @@ from covsync.errors import CovsyncError
 
 VARIABLE = "COVSYNC_LIMITS"
 
-CONFIGURATION_SIZE = 1 << 20  # bytes of a configuration file
-DATA_SIZE = 1 << 32  # bytes of coverage.py's data: 100,000 contexts that run 500 files each
-REPORT_SIZE = 1 << 29  # bytes of a `coverage json` report, which is read as a whole
-NOTES_SIZE = 1 << 28  # bytes of a session's notes; 10,000 files in 64 processes are 100 MB
-GIT_OUTPUT = 64 * 2**20  # bytes that a git command writes, such as the list of a branch's files
-BRANCH_FILE = 64 * 2**20  # bytes of a file that is read from the data branch
-BRANCH_DATA = 512 * 2**20  # bytes of a data.json there
-FOREIGN_DATA = 64 * 2**20  # bytes of a data.json there that another tool wrote
-OWN_PART = 2**16  # bytes of what covsync says of itself at the end of a data.json
-BRANCH_DEPTH = 100  # folders above a file there
-HISTORY_LINES = 200_000  # lines of a history.jsonl
-SUBPROJECTS = 1_000  # subprojects of a data branch
-ANCESTRY = 1_000  # generations of commits that are fetched to find out which of two is older
-SECONDS_AHEAD = 86_400  # seconds by which a time on the data branch may be ahead, to be believed
+# Bytes of a configuration file.
+CONFIGURATION_SIZE = 1 << 20
+
+# Bytes of coverage data: 100,000 contexts that run 500 files each.
+DATA_SIZE = 4 << 30
+# Seconds that one look at coverage data takes.
+DATA_SECONDS = 600
+# Bytes of a coverage json report, which takes several times as much memory.
+REPORT_SIZE = 512 << 20
+# Characters of a number in a coverage json report.
+NUMBER_DIGITS = 400
+# Bytes of what a test session notes: 10,000 files in 64 processes are 100 MB.
+NOTES_SIZE = 256 << 20
+# Characters of the name of a measured file.
+NAME_CHARACTERS = 4096
+# Bytes of a measured source.
+SOURCE_BYTES = 10_000_000
+# Lines of a measured source.
+SOURCE_LINES = 500_000
+# Lines after the end of a source that coverage data names.
+LINES_AFTER_END = 100_000
+# Contexts that reports show, each counted on each line it ran.
+SHOWN_CONTEXTS = 5_000_000
+# Characters of the contexts that reports show, counted alike.
+CONTEXT_CHARACTERS = 500_000_000
+# Bytes of what is published of one commit.
+PAGES_BYTES = 1 << 30
+
+# Bytes that a git command writes, such as the list of a data branch's files.
+GIT_OUTPUT = 64 << 20
+# Bytes of a file that is read from the data branch.
+BRANCH_FILE = 64 << 20
+# Bytes of a data.json on the data branch.
+BRANCH_DATA = 512 << 20
+# Bytes of a data.json on the data branch that another tool wrote.
+FOREIGN_DATA = 64 << 20
+# Bytes of what covsync says of itself at the end of a data.json.
+OWN_PART = 64 << 10
+# Folders above a file on the data branch.
+BRANCH_DEPTH = 100
+# Lines of a history.jsonl.
+HISTORY_LINES = 200_000
+# Subprojects of a data branch.
+SUBPROJECTS = 1_000
+# Generations of commits that are fetched to find out which of two is older.
+ANCESTRY = 1_000
+# Seconds by which a time on the data branch may lie ahead and be believed.
+SECONDS_AHEAD = 86_400
 
 
 def limit(figure: int) -> int:

@@ -64,7 +64,7 @@ def analyse(
     pages = pages and all(name in inputs.keys for name in names)
     found = _load(stored, names, inputs, pages=pages)
     from_store = len(found.entries)
-    largest_first = sorted(names, key=lambda name: _size(name, inputs), reverse=True)
+    largest_first = sorted(names, key=inputs.size, reverse=True)
     batches = _batches(largest_first, paths, found, pages=pages)
     new = Results({}, {}, {})
     try:
@@ -87,10 +87,6 @@ def analyse(
         {paths[name]: of_pages[name] for name in ordered} if pages else None,
         from_store,
     )
-
-
-def _size(name: str, inputs: Inputs) -> int:
-    return inputs.sources[name].size if name in inputs.sources else 0
 
 
 def _report_order(reporter: Coverage, names: Iterable[str], tree: WorkTree) -> list[str]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import sqlite3
 import subprocess
 from collections.abc import Iterable
 from enum import Enum
@@ -49,7 +47,9 @@ def recognise(path: Path) -> Kind:
     if not start.strip():
         raise NoDataError(f"{path} is empty: it holds no coverage data", HOW_TO_MEASURE)
     if start.startswith(SQLITE_HEADER):
-        _refuse_other_databases(path)
+        from covsync.measure.data_schema import look_through
+
+        look_through(path)
         return Kind.SQLITE
     if start.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
         return Kind.JSON
@@ -135,23 +135,6 @@ def _written(path: str) -> int:
         return os.lstat(path).st_mtime_ns
     except OSError:
         return 0
-
-
-def _refuse_other_databases(path: Path) -> None:
-    """coverage.py would add its tables to a database that has none of them."""
-    with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as db:
-        try:
-            names = {name for (name,) in db.execute("select name from sqlite_master")}
-        except sqlite3.Error as error:
-            raise CovsyncError(
-                f"the coverage data cannot be read: {error}",
-                f"Delete {path} and run the tests again.",
-            ) from None
-    if "coverage_schema" not in names:
-        raise CovsyncError(
-            f"{path} is a database, but not coverage.py's",
-            "Name coverage.py's data with --data-file; by default it is .coverage.",
-        )
 
 
 def _absent(path: Path) -> NothingToJudgeError:

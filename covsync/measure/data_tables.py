@@ -10,7 +10,8 @@ import sqlite3
 from collections import defaultdict
 from pathlib import Path
 
-from covsync.measure.sqlite_file import is_plain, reading
+from covsync.measure.data_schema import reading_data, reading_new_data
+from covsync.measure.sqlite_file import is_plain
 from covsync.model import sha256
 
 # Put together by SQLite, in the order of the tables' own index. In any other order the digests
@@ -28,21 +29,27 @@ def digests(data_file: str) -> dict[str, bytes]:
 
     A file that a plugin traced has none. Raises ``sqlite3.Error`` where the tables are other ones.
     """
-    with reading(Path(data_file)) as database:
+    with reading_data(Path(data_file)) as database:
         files = dict(database.execute("select id, path from file"))
-        contexts = dict(database.execute("select id, context from context"))
+        # Each stands for a name that may be long, in as many rows as there are.
+        contexts = {
+            number: _digest(name)
+            for number, name in database.execute("select id, context from context")
+        }
         facts_of = defaultdict(list)
         for query in (LINES, ARCS):
             for file, context, *facts in database.execute(query):
                 facts_of[file].append((contexts.get(context), facts))
         traced = dict(database.execute(TRACERS))
     return {
-        name: sha256(
-            repr(sorted(facts_of[file], key=repr)).encode("utf-8", "surrogateescape")
-        ).digest()
+        name: _digest(sorted(facts_of[file], key=repr))
         for file, name in files.items()
         if name not in traced
     }
+
+
+def _digest(facts: object) -> bytes:
+    return sha256(repr(facts).encode("utf-8", "surrogateescape")).digest()
 
 
 def measured_names(data_file: Path) -> list[str]:
@@ -50,7 +57,7 @@ def measured_names(data_file: Path) -> list[str]:
     if not is_plain(data_file):
         return []
     try:
-        with reading(data_file) as database:
+        with reading_new_data(data_file) as database:
             return [name for (name,) in database.execute("select path from file")]
     except sqlite3.Error:
         return []
@@ -61,7 +68,7 @@ def count_files(data_file: Path) -> int:
     if not is_plain(data_file):
         return 0
     try:
-        with reading(data_file) as database:
+        with reading_new_data(data_file) as database:
             return int(database.execute("select count(*) from file").fetchone()[0])
     except sqlite3.Error:
         return 0
@@ -69,5 +76,5 @@ def count_files(data_file: Path) -> int:
 
 def tracers(data_file: str) -> dict[str, str]:
     """By measured name the plugin that traced it. Raises ``sqlite3.Error`` as ``digests``."""
-    with reading(Path(data_file)) as database:
+    with reading_data(Path(data_file)) as database:
         return dict(database.execute(TRACERS))

@@ -107,6 +107,10 @@ class Inputs(NamedTuple):
         """Whether a measured file holds what it held."""
         return path in self.sources and self.sources[path].is_current(path)
 
+    def size(self, name: str) -> int:
+        """The size of a measured file in bytes, 0 where it could not be read."""
+        return self.sources[name].size if name in self.sources else 0
+
     def fingerprint(self, names: Iterable[str]) -> str | None:
         """Changes whenever the results of the files ``names`` might, ``None`` without keys."""
         keys = [self.keys.get(name, b"") for name in names]

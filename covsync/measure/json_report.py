@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
 from covsync.errors import CovsyncError
+from covsync.limits import NAME_CHARACTERS, NUMBER_DIGITS, REPORT_SIZE, exceeded, limit
 from covsync.model import (
     Branch,
     CoverageJson,
@@ -26,7 +27,6 @@ from covsync.model import (
 )
 
 FORMATS = (2, 3)
-LONGEST_PATH = 4096
 LARGEST_COUNT = 10**9
 ROUNDING = 1e-6
 SUMMARY_KEYS = {
@@ -87,8 +87,17 @@ def decompressed(content: bytes) -> str:
 
 def read_document(path: Path) -> dict[str, Any]:
     """The content of a ``coverage json`` file. Raises ``CovsyncError``."""
+    with path.open("rb") as stream:
+        content = stream.read(limit(REPORT_SIZE) + 1)
+    if len(content) > limit(REPORT_SIZE):
+        raise exceeded(str(path), REPORT_SIZE, "bytes of a coverage json report")
     try:
-        found = json.loads(path.read_bytes(), parse_constant=_refuse_constant, parse_float=_finite)
+        found = json.loads(
+            content,
+            parse_constant=_refuse_constant,
+            parse_float=_finite,
+            parse_int=_whole,
+        )
     except (ValueError, RecursionError) as error:
         raise CovsyncError(
             f"{path} is not valid JSON: {error}", "Write it again: coverage json"
@@ -196,7 +205,7 @@ def _entry(path: str, content: bytes) -> Mapping[str, Any]:
 
 
 def _file_report(path: str, entry: Mapping[str, Any], *, has_branches: bool) -> FileReport:
-    if len(path) > LONGEST_PATH:
+    if len(path) > limit(NAME_CHARACTERS):
         raise MalformedError(f"a file's name has {len(path)} characters")
     where = f"files[{path!r}]"
     totals = _totals(entry.get("summary"), f"{where}.summary", has_branches=has_branches)
@@ -253,7 +262,9 @@ def _counts(summary: Mapping[str, Any], where: str, *, has_branches: bool) -> To
 
 
 def _lines(value: object, where: str) -> tuple[int, ...]:
-    if not isinstance(value, list) or any(type(line) is not int or line < 0 for line in value):
+    if not isinstance(value, list) or any(
+        type(line) is not int or not 0 <= line <= LARGEST_COUNT for line in value
+    ):
         raise MalformedError(f"{where} is not a list of line numbers")
     return tuple(sorted(value))
 
@@ -261,14 +272,28 @@ def _lines(value: object, where: str) -> tuple[int, ...]:
 def _branches(entry: Mapping[str, Any], key: str, where: str) -> tuple[Branch, ...]:
     pairs = entry.get(key)
     if not isinstance(pairs, list) or any(
-        not isinstance(pair, list) or len(pair) != 2 or any(type(line) is not int for line in pair)
+        not isinstance(pair, list) or len(pair) != 2 or not all(map(_is_line, pair))
         for pair in pairs
     ):
         raise MalformedError(f"{where}.{key} is not a list of pairs of lines")
     return tuple(sorted((start, end) for start, end in pairs))
 
 
+def _is_line(value: object) -> bool:
+    """Whether it is a line's number; below zero it leaves the code object that begins there."""
+    return type(value) is int and abs(value) <= LARGEST_COUNT
+
+
+def _whole(text: str) -> int:
+    """A number; not every Python refuses to read millions of digits, which takes it hours."""
+    if len(text) > limit(NUMBER_DIGITS):
+        raise exceeded("a number in the coverage json report", NUMBER_DIGITS, "digits")
+    return int(text)
+
+
 def _finite(text: str) -> float:
+    if len(text) > limit(NUMBER_DIGITS):
+        raise exceeded("a number in the coverage json report", NUMBER_DIGITS, "digits")
     return float(text) if math.isfinite(float(text)) else _refuse_constant(text)
 
 

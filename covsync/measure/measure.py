@@ -24,6 +24,11 @@ from covsync.measure.coverage_options import (
     scope_of,
     style_of,
 )
+from covsync.measure.data_bounds import (
+    refuse_large_sources,
+    refuse_lines_after_end,
+    refuse_many_contexts,
+)
 from covsync.measure.data_file import HOW_TO_MEASURE
 from covsync.measure.inputs import Inputs, state_of
 from covsync.measure.json_report import (
@@ -127,6 +132,7 @@ class MeasuredData(NamedTuple):
         style = style_of(self.configured)
         if self.reporter is None:
             return report_from_json(in_parts(self.document), style), None
+        refuse_many_contexts(self.reporter, pages=pages)
         analysis = analyse(
             self.reporter,
             self.names,
@@ -255,6 +261,9 @@ def _opened(
         if not names:
             raise NoDataError(f"{path} holds no measured files", HOW_TO_MEASURE)
         inputs = inputs.with_sources(reporter, names, tree)
+        sizes = {name: inputs.size(name) for name in names}
+        refuse_large_sources(sizes)
+        refuse_lines_after_end(reporter.get_data().data_filename(), sizes)
     return MeasuredData(
         configured=configured,
         reporter=reporter,

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 import re
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from functools import cache
-from pathlib import PurePosixPath
+from functools import cache, cached_property
 
 from covsync.errors import CovsyncError
+from covsync.limits import NAME_CHARACTERS, exceeded, limit
 from covsync.model import WorkTree
 
+Parts = tuple[str, ...]
 SHOWN = 3
 FOREIGN = re.compile(r"\\|^[A-Za-z]:")
 
@@ -29,6 +30,8 @@ def place(names: Iterable[str], tree: WorkTree) -> Mapping[str, str]:
     foreign = []
     paths = paths_in(tree)
     for name in names:
+        if len(name) > limit(NAME_CHARACTERS):
+            raise exceeded(f"a name has {len(name):,} characters", NAME_CHARACTERS, "of a name")
         inside = paths.inside(name)
         if inside is None:
             foreign.append(name)
@@ -124,27 +127,67 @@ def _by_tail(names: list[str], tracked: frozenset[str], *, alone: bool) -> dict[
     matches by its last part only, is settled by the folders its neighbours were found in. ``alone``
     says that no measured name was native, so that even a last part may be enough.
     """
-    by_last = defaultdict(list)
-    for path in tracked:
-        by_last[path.rpartition("/")[2]].append(path)
-    matches = {name: _longest_matches(_parts(name), by_last) for name in names}
-    moves = Counter(
-        _move(_parts(name), paths[0])
-        for name, (length, paths) in matches.items()
-        if len(paths) == 1 and (length > 1 or alone)
-    )
+    tails = _Tails([tuple(path.split("/")) for path in tracked], 0)
+    matches = {name: tails.longest(_parts(name)) for name in names}
+    moves = defaultdict(set)
+    for name, match in matches.items():
+        if len(match.paths) == 1 and (match.depth > 1 or alone):
+            moves[_head(_parts(name), match)].add(_head(match.paths[0], match))
     found = {}
-    for name, (length, paths) in matches.items():
-        agreed = [path for path in paths if _move(_parts(name), path) in moves]
-        if len(paths) == 1 and (agreed or length > 1 or alone):
-            found[name] = paths[0]
+    for name, match in matches.items():
+        folders = moves.get(_head(_parts(name), match), set())
+        agreed = match.in_one_of(folders, tracked)
+        if len(match.paths) == 1 and (agreed or match.depth > 1 or alone):
+            found[name] = "/".join(match.paths[0])
         elif len(agreed) == 1:
-            found[name] = agreed[0]
-        elif len(paths) > 1 and length > 0:
-            raise _ambiguous(name, paths)
+            found[name] = "/".join(agreed[0])
+        elif len(match.paths) > 1:
+            raise _ambiguous(name, sorted(map("/".join, match.paths)))
         else:
             raise _stranger(name)
     return found
+
+
+class _Tails:
+    """The tracked paths, in parts, that share their last parts, ``depth`` of them.
+
+    They are told apart by one part more where a name leads there, and once for all names, as
+    thousands of names and of files may end alike.
+    """
+
+    def __init__(self, paths: list[Parts], depth: int) -> None:
+        self.paths = paths
+        self.depth = depth
+
+    @cached_property
+    def _longer(self) -> dict[str, _Tails]:
+        """The same that share one part more, by that."""
+        grouped = defaultdict(list)
+        for path in self.paths:
+            if len(path) > self.depth:
+                grouped[path[-1 - self.depth]].append(path)
+        return {part: _Tails(paths, self.depth + 1) for part, paths in grouped.items()}
+
+    def longest(self, parts: Parts) -> _Tails:
+        """Those that share the most last parts with a name, none where not even one is shared."""
+        found = self
+        for part in reversed(parts):
+            if part not in found._longer:
+                break
+            found = found._longer[part]
+        return found if found.depth else _Tails([], 0)
+
+    def in_one_of(self, folders: set[Parts], tracked: frozenset[str]) -> list[Parts]:
+        """Those that lie in one of the ``folders``, found in the quicker of two ways."""
+        if len(self.paths) <= len(folders):
+            return [path for path in self.paths if _head(path, self) in folders]
+        tail = self.paths[0][-self.depth :] if self.depth else ()
+        return [(*folder, *tail) for folder in folders if "/".join((*folder, *tail)) in tracked]
+
+
+def _head(parts: Parts, match: _Tails) -> Parts:
+    """What is left of a path without the last parts that are shared: a folder there or here."""
+    return parts[: len(parts) - match.depth]
 
 
 def _stranger(name: str) -> CovsyncError:
@@ -155,37 +198,10 @@ def _stranger(name: str) -> CovsyncError:
     )
 
 
-def _parts(name: str) -> tuple[str, ...]:
+def _parts(name: str) -> Parts:
     """A foreign name's parts; ``..`` and drive letters stay, so they match nothing tracked."""
     separators = r"[\\/]" if re.match(r"[A-Za-z]:|\\\\", name) or "/" not in name else "/"
     return tuple(part for part in re.split(separators, name) if part not in ("", "."))
-
-
-def _longest_matches(
-    parts: tuple[str, ...], by_last: Mapping[str, list[str]]
-) -> tuple[int, list[str]]:
-    """How many last parts the best tracked paths share with a name, and those paths."""
-    best, paths = 0, []
-    for path in by_last.get(parts[-1], []) if parts else []:
-        length = 0
-        for ours, theirs in zip(reversed(PurePosixPath(path).parts), reversed(parts), strict=False):
-            if ours != theirs:
-                break
-            length += 1
-        if length > best:
-            best, paths = length, [path]
-        elif length == best:
-            paths.append(path)
-    return best, sorted(paths)
-
-
-def _move(parts: tuple[str, ...], path: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """From which folder there to which folder here: the two heads left of the shared tail."""
-    ours = PurePosixPath(path).parts
-    shared = 0
-    while shared < min(len(parts), len(ours)) and parts[-1 - shared] == ours[-1 - shared]:
-        shared += 1
-    return parts[: len(parts) - shared], ours[: len(ours) - shared]
 
 
 def _ambiguous(name: str, paths: list[str]) -> CovsyncError:

@@ -9,6 +9,7 @@ from functools import partial
 
 from covsync.config import Config
 from covsync.contents import Content, Files
+from covsync.limits import PAGES_BYTES, exceeded, limit
 from covsync.model import Links, Report, Source
 from covsync.render.badge import Badge, badge_of, badge_svg, endpoint_json, message_of
 from covsync.render.data_json import data_head, data_json, source_of
@@ -130,6 +131,9 @@ class Publication:
             for path in files
             if path not in OF_HISTORY
         }
+        size = sum(files.content(path).length for path in blobs)
+        if size > limit(PAGES_BYTES):
+            raise exceeded(f"the pages have {size:,} bytes", PAGES_BYTES, "bytes of pages")
         data = data_json(head(), self.source, stamp(fingerprint, head(), blobs))
         return files.joined({"data.json": Content.packed(data)})
 

@@ -11,6 +11,7 @@ from covsync.errors import CovsyncError
 from covsync.measure import plugins
 from covsync.measure.coverage_errors import explained_with_warnings
 from covsync.measure.data_file import refuse_unusual_data
+from covsync.measure.data_schema import look_through
 from covsync.model import WorkTree
 
 
@@ -20,8 +21,11 @@ def combine(parts: Collection[Path], data_file: Path, tree: WorkTree, *, append:
     They replace what it held, or with ``append`` are added to it. Raises ``CovsyncError``, and
     ``OSError`` where the file's folder cannot be made.
     """
-    for part in parts:
-        refuse_unusual_data(part)
+    parts = list(parts)
+    for each in (*parts, data_file) if append else parts:
+        if each.exists() and each.stat().st_size:  # of an empty file coverage.py makes a new one
+            refuse_unusual_data(each)
+            look_through(each)
     data_file.parent.mkdir(parents=True, exist_ok=True)
     warnings: list[str] = []
     with explained_with_warnings(tree, warnings):
