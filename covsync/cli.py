@@ -69,9 +69,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     isolation.take_token()
     try:
         parsed = parser().parse_args(_with_program_apart(arguments))
-        warnings.showwarning = Console(parsed.verbose).python_warning
         command: Callable[[argparse.Namespace], int] = parsed.command
-        return command(parsed)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", SyntaxWarning)  # shown with a line of the source
+            return command(parsed)
     except CovsyncError as error:
         return _failed(arguments, error)
     except KeyboardInterrupt as stop:

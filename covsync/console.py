@@ -72,10 +72,6 @@ class Console(NamedTuple):
         if self.verbose:
             _write(sys.stderr, f"covsync: {_line(text)}", None)
 
-    def python_warning(self, message: Warning | str, *_: object, **__: object) -> None:
-        """What Python warns of while it parses a source, whose lines it would print itself."""
-        self.detail(f"Python warns: {message}")
-
     def traceback(self) -> None:
         """Where the error comes from that is being handled, for ``--debug``."""
         import traceback

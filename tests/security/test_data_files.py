@@ -295,7 +295,7 @@ def test_aliases_are_not_read(shapes: Checkout) -> None:
 @pytest.mark.parametrize("name", ["pyproject.toml", ".covsync.yaml"])
 def test_a_configuration_of_a_million_digits_is_not_parsed(shapes: Checkout, name: str) -> None:
     key = "[tool.covsync]\nfail_under = " if name.endswith("toml") else "fail_under: "
-    shapes.write({name: key + "9" * 1_000_000 + "\n"})
+    shapes.write({name: key + "9" * 1_100_000 + "\n"})
     shapes.commit()
     refused(shapes, f"{name}: covsync reads at most 1,048,576 bytes")
     shapes.write({name: key + "9" * 900_000 + "\n"})
