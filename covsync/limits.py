@@ -13,6 +13,11 @@ from covsync.errors import CovsyncError
 
 VARIABLE = "COVSYNC_LIMITS"
 
+# How often in a row a remote may redirect to another address on its host.
+REDIRECTS = 5
+# How long the address is that a remote redirects to, in characters.
+REDIRECTED_LENGTH = 4096
+
 
 def limit(figure: int) -> int:
     """A limit of this module, as the environment raises it. Raises ``CovsyncError``."""

@@ -23,7 +23,8 @@ class HttpRemote:
 
     The next ``times`` requests (``None``: all) are answered by the status ``answer`` alone, with
     ``retry_after`` if that is set, or if they push are ``cut`` off ``"before"`` or ``"after"`` they
-    are processed. Nothing is answered at all until ``silent`` is set. ``meanwhile`` is called at
+    are processed. A request whose path begins as one of ``redirects`` is sent on to the
+    address there. Nothing is answered at all until ``silent`` is set. ``meanwhile`` is called at
     each request, while git waits for the answer.
     """
 
@@ -33,6 +34,7 @@ class HttpRemote:
     times: int | None = None
     retry_after: str = ""
     cut: str = ""
+    redirects: dict[str, str] = field(default_factory=dict)
     silent: threading.Event | None = None
     meanwhile: Callable[[], None] | None = None
     seen: list[list[str]] = field(default_factory=list)
@@ -57,6 +59,7 @@ class Handler(BaseHTTPRequestHandler):
         remote = self.remote
         given = self.headers.get_all("Authorization") or []
         remote.seen.append(given)
+        old = next(filter(self.path.startswith, remote.redirects), None)
         if remote.meanwhile:
             remote.meanwhile()
         if remote.silent:
@@ -67,6 +70,9 @@ class Handler(BaseHTTPRequestHandler):
             self.close_connection = True
         elif remote.answer is not None and remote.strikes():
             self._end(remote.answer, {"Retry-After": remote.retry_after})
+        elif old is not None:
+            location = remote.redirects[old] + self.path.removeprefix(old)
+            self._end(301, {"Location": location})
         elif given != [BASIC]:
             self._end(401, {"WWW-Authenticate": 'Basic realm="git"'})
         else:

@@ -45,6 +45,7 @@ NO_REMOTE = (
     r"[Rr]epository .*not found|does not appear to be a git repository|error: 404|"
     r"No such remote"
 )
+REDIRECT = r"(error:|RPC failed; HTTP) 30[0-8]"
 NETWORK = (
     r"Could not resolve host|Failed to connect|Connection (refused|reset)|timed out|"
     r"error: 5\d\d|early EOF|hung up|RPC failed|unable to access"
@@ -161,6 +162,13 @@ REASONS = (
         ),
     ),
     (
+        REDIRECT,
+        Refusal(
+            "the remote redirects where covsync does not follow ({last})",
+            "Set the remote's URL to where the repository is: git remote set-url",
+        ),
+    ),
+    (
         THROTTLING,
         Refusal(
             "the remote is rate-limiting (HTTP 429)",
@@ -205,6 +213,11 @@ def asked_pause(header: str, now: float) -> int:
         return max(0, ceil(parsedate_to_datetime(header).timestamp() - now))
     except (ValueError, OverflowError):
         return 0
+
+
+def is_redirect(answer: Answer) -> bool:
+    """Whether the command failed because the remote redirects."""
+    return answer.status != 0 and bool(re.search(REDIRECT, answer.error))
 
 
 def refusal(answer: Answer, branch: str, command: str) -> Refusal:

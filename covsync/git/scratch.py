@@ -14,9 +14,9 @@ import shutil
 import subprocess
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from covsync.errors import PublicationError
@@ -48,17 +48,20 @@ STALLED = {"GIT_HTTP_LOW_SPEED_LIMIT": "1", "GIT_HTTP_LOW_SPEED_TIME": "60"}
 # Longer than any publication takes: where a remote takes a connection and then says nothing.
 LONGEST_SECONDS = 900
 OLDEST_GIT = (2, 32)
-RETRY_AFTER = re.compile(r"<= Recv header: retry-after: *(.*\S)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
 class Scratch:
-    """The scratch repository, ready for commands; its one remote is called ``covsync``."""
+    """The scratch repository, ready for commands; its one remote is called ``covsync``.
+
+    That is at ``address``, and reached by the user's own ``settings``.
+    """
 
     git: Git
     options: tuple[str, ...]
     environ: dict[str, str]
     address: Address
+    settings: tuple[Setting, ...]
 
     def run(self, *arguments: str, stdin: Iterable[bytes] | None = None) -> Answer:
         """What ``git ARGUMENTS`` answers here, given the pieces of ``stdin``.
@@ -66,25 +69,36 @@ class Scratch:
         Raises nothing for a failure: look at ``status``.
         """
         if stdin is None:
-            return self._run(arguments, self.environ)
+            return self._run(arguments)
         with tempfile.TemporaryFile(dir=self.environ["GIT_DIR"]) as file:
             file.writelines(stdin)
             file.seek(0)
-            return self._run(arguments, self.environ, file)
+            return self._run(arguments, file)
 
-    def retry_after(self) -> str:
-        """For how long the remote wants to be left alone, as its HTTP header says; else empty.
+    def header(self, name: str) -> str:
+        """What the remote's HTTP header of this name says when it is asked once more; else empty.
 
         Git shows headers in its trace alone, which is read from a pipe and not stored.
         """
         tracing = {"GIT_TRACE_CURL": "2", "GIT_TRACE_CURL_NO_DATA": "1"}
-        trace = self._run(("ls-remote", REMOTE, "HEAD"), {**self.environ, **tracing}).error
-        found = RETRY_AFTER.findall(trace)
-        return found[-1] if found else ""
+        trace = self._run(("ls-remote", REMOTE, "HEAD"), tracing=tracing).error
+        found = re.findall(rf"<= Recv header: {name}: *(.*\S)", trace, re.IGNORECASE)
+        return str(found[-1]) if found else ""
+
+    def moved(self, location: str) -> Scratch:
+        """The same repository, with its remote where a redirect says that it is now.
+
+        Raises ``PublicationError`` where that is no place for its credentials.
+        """
+        return replace(self, address=self.address.moved(location))
 
     def _run(
-        self, arguments: tuple[str, ...], environ: dict[str, str], stdin: BinaryIO | None = None
+        self,
+        arguments: tuple[str, ...],
+        stdin: BinaryIO | None = None,
+        tracing: Mapping[str, str] | None = None,
     ) -> Answer:
+        environ = {**self.environ, **self._environ_of_remote(), **(tracing or {})}
         running: Any = self.git.execute(
             ["git", *self.options, *arguments], istream=stdin, env=environ, as_process=True
         )
@@ -97,6 +111,17 @@ class Scratch:
             _end(running.proc)
             raise
         return Answer(running.returncode, output, self.address.redacted(os.fsdecode(error)))
+
+    def _environ_of_remote(self) -> dict[str, str]:
+        settings = [
+            *self.settings,
+            *self.address.settings(),
+            # A word of our own, which no setting of the user rewrites once more.
+            (f"url.{self.address.url}.insteadOf", f"{REMOTE}:"),
+            (f"remote.{REMOTE}.url", f"{REMOTE}:"),
+            (f"remote.{REMOTE}.pushurl", f"{REMOTE}:"),
+        ]
+        return {**_environ_of(settings), **self.address.environ()}
 
     def blob(self, name: str) -> bytes:
         """The content of the blob ``name``."""
@@ -161,18 +186,7 @@ def scratch_repository(
         ours = _settings(
             run_git(git_dir, "config", "--list", "-z", "--includes").output,
         )
-        settings = [
-            *_added(theirs, ours),
-            *_of_remote(theirs, remote),
-            *address.settings(),
-            # A word of our own, which no setting of the user rewrites once more.
-            (f"url.{address.url}.insteadOf", f"{REMOTE}:"),
-            (f"remote.{REMOTE}.url", f"{REMOTE}:"),
-            (f"remote.{REMOTE}.pushurl", f"{REMOTE}:"),
-        ]
         environ = {
-            **_environ_of(settings),
-            **address.environ(),
             "GIT_DIR": os.fspath(git_dir),
             "GIT_TERMINAL_PROMPT": "0",
             "GCM_INTERACTIVE": "never",
@@ -181,7 +195,8 @@ def scratch_repository(
         # As options they hold even where `git -c` started covsync, in a hook of its own.
         quiet = (*QUIET_SETTINGS, ("core.hooksPath", os.fspath(no_hooks)))
         options = tuple(word for key, value in quiet for word in ("-c", f"{key}={value}"))
-        yield Scratch(Git(os.fspath(repository.top)), options, environ, address)
+        settings = (*_added(theirs, ours), *_of_remote(theirs, remote))
+        yield Scratch(Git(os.fspath(repository.top)), options, environ, address, settings)
 
 
 def _refuse_old_git(repository: Repository) -> None:
@@ -247,7 +262,7 @@ def _patience(theirs: Iterable[Setting]) -> dict[str, str]:
     return {name: os.environ.get(name, value) for name, value in STALLED.items()}
 
 
-def _environ_of(settings: list[Setting]) -> dict[str, str]:
+def _environ_of(settings: Sequence[Setting]) -> dict[str, str]:
     """The settings as environment variables, after those that stand there already."""
     first = int(os.environ.get("GIT_CONFIG_COUNT") or 0)
     environ = {"GIT_CONFIG_COUNT": str(first + len(settings))}
