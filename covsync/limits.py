@@ -17,6 +17,23 @@ VARIABLE = "COVSYNC_LIMITS"
 REDIRECTS = 5
 # How long the address is that a remote redirects to, in characters.
 REDIRECTED_LENGTH = 4096
+# How much memory each process takes that asks a remote for its refs, in MiB.
+LISTING_MEMORY = 1024
+# How much memory each process takes that fetches from a remote or pushes to it, in MiB.
+TRANSFER_MEMORY = 2048
+# How long a remote takes to list its refs, in seconds.
+LISTING_SECONDS = 120
+# How long any other git command takes in the scratch repository, in seconds.
+COMMAND_SECONDS = 900
+# What git writes to tell of a remote, in MiB.
+MESSAGES = 4
+# A line of that, in characters: of what is longer only the beginning counts.
+MESSAGE_LINE = 1000
+# For how long an HTTP server may send next to nothing, in seconds: at a push its hooks are at work.
+STALLED_SECONDS = 60
+STALLED_PUSH_SECONDS = 300
+# What is next to nothing, in bytes a second. It is no most but a least, which nothing multiplies.
+SLOWEST = 1000
 
 
 def limit(figure: int) -> int:

@@ -75,12 +75,17 @@ class Address:
             tuple(filter(None, {unquote(password), password, quote(unquote(password), safe="")})),
         )
 
+    @property
+    def is_web(self) -> bool:
+        """Whether it is reached over HTTP, with or without TLS."""
+        return urlsplit(self.url).scheme in PORTS
+
     def settings(self) -> list[Setting]:
         """The settings by which git gets the credentials, when asked, and takes them nowhere else.
 
         A redirect that git follows would decide who gets them: see ``moved``.
         """
-        if urlsplit(self.url).scheme not in PORTS:
+        if not self.is_web:
             return self._credentials()
         # The one for the whole URL is stronger than whatever the user has set for a part of it.
         keys = ("http.followRedirects", f"http.{self.url}.followRedirects")
@@ -141,7 +146,8 @@ class Address:
         for secret in (self._basic(), self.token, *sorted(self.secrets, key=len, reverse=True)):
             if secret:
                 text = text.replace(secret, "***")
-        return re.sub(r"(?<=://)[^\s']*@", "***@", text)
+        # Each piece is looked at once: a server's words may be long, and full of addresses.
+        return re.sub(r"://[^\s']*", _without_user, text)
 
     def _basic(self) -> str:
         """The token as HTTP's basic authentication has it, with the user's name if one is given."""
@@ -162,6 +168,11 @@ def _is_same_host(here: SplitResult, there: SplitResult) -> bool:
 
 def _port(url: SplitResult) -> int | None:
     return PORTS.get(url.scheme) if url.port is None else url.port
+
+
+def _without_user(address: re.Match[str]) -> str:
+    _, at, host = address[0].rpartition("@")
+    return f"://***@{host}" if at else address[0]
 
 
 def _shown(url: SplitResult) -> str:

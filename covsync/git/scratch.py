@@ -11,7 +11,6 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import subprocess
 import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -20,6 +19,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from covsync.errors import PublicationError
+from covsync.git.bounds import BoundReachedError, Bounds, end
 from covsync.git.command import NO_GIT, Answer, run_git
 from covsync.git.remote_url import Address, Setting
 from covsync.git.repository import Repository
@@ -43,10 +43,6 @@ QUIET_SETTINGS = (
     ("color.ui", "false"),
     ("color.remote", "false"),
 )
-# A server that says nothing for a minute is given up; whoever knows theirs better may say so.
-STALLED = {"GIT_HTTP_LOW_SPEED_LIMIT": "1", "GIT_HTTP_LOW_SPEED_TIME": "60"}
-# Longer than any publication takes: where a remote takes a connection and then says nothing.
-LONGEST_SECONDS = 900
 OLDEST_GIT = (2, 32)
 
 
@@ -54,7 +50,8 @@ OLDEST_GIT = (2, 32)
 class Scratch:
     """The scratch repository, ready for commands; its one remote is called ``covsync``.
 
-    That is at ``address``, and reached by the user's own ``settings``.
+    That is at ``address``, and reached by the user's own ``settings``, which may say for themselves
+    when a server is too slow (``own_patience``).
     """
 
     git: Git
@@ -62,6 +59,7 @@ class Scratch:
     environ: dict[str, str]
     address: Address
     settings: tuple[Setting, ...]
+    own_patience: bool
 
     def run(self, *arguments: str, stdin: Iterable[bytes] | None = None) -> Answer:
         """What ``git ARGUMENTS`` answers here, given the pieces of ``stdin``.
@@ -98,19 +96,35 @@ class Scratch:
         stdin: BinaryIO | None = None,
         tracing: Mapping[str, str] | None = None,
     ) -> Answer:
-        environ = {**self.environ, **self._environ_of_remote(), **(tracing or {})}
+        bounds = Bounds.of(arguments[0])
+        environ = {
+            **self.environ,
+            **self._environ_of_remote(),
+            **({} if self.own_patience else bounds.patience()),
+            **(tracing or {}),
+        }
         running: Any = self.git.execute(
-            ["git", *self.options, *arguments], istream=stdin, env=environ, as_process=True
+            ["git", *self.options, *arguments],
+            istream=stdin,
+            env=environ,
+            as_process=True,
+            preexec_fn=bounds.before_start(),
+            # So that all of it can be ended. SSH may have to ask at the terminal of this session.
+            start_new_session=self.address.is_web,
         )
         try:
-            output, error = running.communicate(timeout=LONGEST_SECONDS)
-        except subprocess.TimeoutExpired:
-            _end(running.proc)
-            return Answer(128, b"", f"git {arguments[0]} timed out after {LONGEST_SECONDS} seconds")
+            output, written = bounds.answer(running.proc)
+        except BoundReachedError as reached:
+            end(running.proc)
+            return Answer(128, b"", f"git {arguments[0]} {reached}")
         except BaseException:
-            _end(running.proc)
+            end(running.proc)
             raise
-        return Answer(running.returncode, output, self.address.redacted(os.fsdecode(error)))
+        error = self.address.redacted(os.fsdecode(written))
+        exhausted = bounds.exhausted(error) if running.returncode else ""
+        if exhausted:
+            error += f"\ngit {arguments[0]} {exhausted}"
+        return Answer(running.returncode, output, error)
 
     def _environ_of_remote(self) -> dict[str, str]:
         settings = [
@@ -136,14 +150,6 @@ class Scratch:
                 "Look at the free space of the temporary folder, and run it again.",
             )
         return answer
-
-
-def _end(running: subprocess.Popen[bytes]) -> None:
-    """Ends a git command, which then ends what it started, and waits for it alone."""
-    for pipe in filter(None, (running.stdout, running.stderr)):
-        pipe.close()  # a server's hook may hold the other end for long
-    running.terminate()
-    running.wait()
 
 
 @contextmanager
@@ -190,13 +196,19 @@ def scratch_repository(
             "GIT_DIR": os.fspath(git_dir),
             "GIT_TERMINAL_PROMPT": "0",
             "GCM_INTERACTIVE": "never",
-            **_patience(theirs),
         }
         # As options they hold even where `git -c` started covsync, in a hook of its own.
         quiet = (*QUIET_SETTINGS, ("core.hooksPath", os.fspath(no_hooks)))
         options = tuple(word for key, value in quiet for word in ("-c", f"{key}={value}"))
         settings = (*_added(theirs, ours), *_of_remote(theirs, remote))
-        yield Scratch(Git(os.fspath(repository.top)), options, environ, address, settings)
+        yield Scratch(
+            Git(os.fspath(repository.top)),
+            options,
+            environ,
+            address,
+            settings,
+            _has_patience(theirs),
+        )
 
 
 def _refuse_old_git(repository: Repository) -> None:
@@ -255,11 +267,9 @@ def _of_remote(theirs: Iterable[Setting], remote: str) -> list[Setting]:
     return [(names[key], value) for key, value in theirs if key in names]
 
 
-def _patience(theirs: Iterable[Setting]) -> dict[str, str]:
-    """After how long git gives up a silent server, as environment variables; the user's own win."""
-    if any(key.startswith("http.") and ".lowspeed" in f".{key}" for key, _ in theirs):
-        return {}
-    return {name: os.environ.get(name, value) for name, value in STALLED.items()}
+def _has_patience(theirs: Iterable[Setting]) -> bool:
+    """Whether the user has set when git gives up a slow server; a variable would overrule that."""
+    return any(key.startswith("http.") and ".lowspeed" in f".{key}" for key, _ in theirs)
 
 
 def _environ_of(settings: Sequence[Setting]) -> dict[str, str]:

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import itertools
+import os
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import BRANCHES, Checkout, run
+from conftest import BRANCHES, Checkout, Ended, run
 from http_remote import BASIC, TOKEN, USER, HttpRemote, http_remote
 
 from covsync.errors import CovsyncError
+from covsync.git.command import Answer
+from covsync.git.remote_errors import refusal
 from covsync.git.remote_url import Address
 
 PUSHED = "covsync: pushed 75% of "
@@ -149,12 +156,8 @@ def test_a_redirect_on_the_same_host_keeps_the_credentials(
         *("https://other/a.git", "http://host/a.git", "https://host:444/a.git", "//other/a.git"),
         *("https://host.other/a.git", "https://other\\@host:x/a.git", "https://[::1/a.git"),
         *("https://host\\@other/a.git", "ssh://host/a.git", "ext::sh", "https://host@other/a.git"),
-        *(
-            "https://host/a b.git",
-            "https://host/a\x7fb.git",
-            "file:///a.git",
-            f"/{'a' * 5000}",
-        ),
+        *("https://host/a b.git", "https://host/a\x7fb.git", "file:///a.git", "https://host./a"),
+        f"/{'a' * 5000}",
     ],
 )
 def test_any_other_redirect_is_refused(location: str) -> None:
@@ -165,3 +168,200 @@ def test_any_other_redirect_is_refused(location: str) -> None:
 def test_a_redirect_to_a_page_for_people_is_refused() -> None:
     with pytest.raises(CovsyncError, match="redirects to https://host/sign_in, where"):
         Address.of("https://host/a.git").moved("https://host/sign_in?to=a.git")
+
+
+# Answers without an end
+
+
+def limited(checkout: Checkout, *arguments: str, shell: str = "", **figures: int) -> Ended:
+    """``covsync ARGUMENTS`` under other limits, which ends in less than a minute."""
+    code = (
+        "from covsync import limits\nfrom covsync.git import bounds\nbounds.ENDING_SECONDS = 0.2\n"
+        f"for name, figure in {figures}.items(): setattr(limits, name, figure)\n"
+        "from covsync.cli import entry\nentry()\n"
+    )
+    command = [sys.executable, "-c", code, *arguments]
+    if shell:
+        command = ["sh", "-c", f'{shell}; exec "$@"', "sh", *command]
+    done = subprocess.run(
+        command,
+        cwd=checkout.folder,
+        env={**os.environ, **checkout.env},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert "Traceback" not in done.stdout + done.stderr
+    return Ended(done.returncode, done.stdout, done.stderr)
+
+
+def packet(text: str) -> bytes:
+    """A line as git's protocols have it."""
+    return f"{len(text) + 4:04x}{text}".encode()
+
+
+def greeting(service: str, *lines: str) -> bytes:
+    return packet(f"# service={service}\n") + b"0000" + b"".join(map(packet, lines))
+
+
+V2 = greeting("git-upload-pack", "version 2\n", "ls-refs\n", "fetch\n") + b"0000"
+
+
+def refs() -> Iterator[bytes]:
+    """A thousand at once, and no end of them."""
+    name = f"{'1' * 40} refs/heads/"
+    for first in range(0, sys.maxsize, 1000):
+        yield b"".join(packet(f"{name}{at:020d}\n") for at in range(first, first + 1000))
+
+
+def endless_refs(service: str) -> Iterator[bytes]:
+    yield greeting(service, f"{'1' * 40} refs/heads/a\0report-status\n")
+    yield from refs()
+
+
+def drip() -> Iterator[bytes]:
+    """Two bytes a second, which begin a line."""
+    while True:
+        yield b"f"
+        time.sleep(0.5)
+
+
+TOO_MUCH = (
+    "covsync: error: the remote sends more than covsync takes (git {} of {})\n"
+    "  If that is as it should be, set COVSYNC_LIMITS=10 to make each limit ten times as large.\n"
+)
+
+
+@pytest.mark.parametrize("version", [0, 2])
+def test_an_endless_list_of_refs_ends_at_a_bound_of_memory(
+    shapes: Checkout, server: HttpRemote, version: int
+) -> None:
+    def speaks(method: str, _: str) -> Iterator[bytes]:
+        if version == 0:
+            return endless_refs("git-upload-pack")
+        return iter([V2]) if method == "GET" else refs()
+
+    server.speaks = speaks
+    ended = limited(shapes, "push", LISTING_MEMORY=64)
+    expected = TOO_MUCH.format("ls-remote took more than 64 MiB", "memory")
+    assert (ended.status, ended.out, ended.err) == (1, "", expected)
+    ended = limited(shapes, "push", "--soft-fail", LISTING_MEMORY=64)
+    assert (ended.status, ended.out) == (0, "")
+    assert "(git ls-remote took more than 64 MiB of memory)" in ended.err
+
+
+def test_an_endless_list_of_refs_at_the_push_ends_at_a_bound_of_memory(
+    shapes: Checkout, server: HttpRemote
+) -> None:
+    def speaks(_: str, path: str) -> Iterator[bytes] | None:
+        pushes = path.endswith("service=git-receive-pack")
+        return endless_refs("git-receive-pack") if pushes else None
+
+    server.speaks = speaks
+    ended = limited(opened(shapes, server, "url"), "push", TRANSFER_MEMORY=64)
+    expected = TOO_MUCH.format("push took more than 64 MiB", "memory")
+    assert (ended.status, ended.out, ended.err) == (1, "", expected)
+
+
+@pytest.mark.parametrize("at", ["GET", "POST"])
+def test_a_server_of_two_bytes_a_second_is_given_up(
+    shapes: Checkout, server: HttpRemote, at: str
+) -> None:
+    """After a minute; git's own variable makes that shorter here."""
+    server.speaks = lambda method, _: drip() if method == at else iter([V2])
+    impatient = Checkout(shapes.folder, {"GIT_HTTP_LOW_SPEED_TIME": "1"})
+    ended = limited(impatient, "push")
+    assert (ended.status, ended.out) == (1, "")
+    assert ended.err == (
+        "covsync: error: the remote does not answer, or too slowly (Operation too slow. Less than "
+        "1000 bytes/sec transferred the last 1 seconds)\n"
+        "  Look at the network and the server, and run it again; COVSYNC_LIMITS=10 makes covsync "
+        "wait ten times as long.\n"
+    )
+
+
+@pytest.mark.parametrize("shell", ["", "trap '' TERM"])
+def test_a_server_that_takes_too_long_leaves_no_process(
+    shapes: Checkout, server: HttpRemote, shell: str
+) -> None:
+    """Nor where the job was started so that nothing in it hears of its end."""
+    server.speaks = lambda _method, _path: drip()
+    ended = limited(shapes, "push", shell=shell, LISTING_SECONDS=1)
+    assert ended.status == 1
+    assert "or too slowly (git ls-remote timed out after 1 seconds)" in ended.err
+    until = time.monotonic() + 30
+    while _processes_of(server) and time.monotonic() < until:
+        time.sleep(0.05)
+    assert _processes_of(server) == []
+
+
+def _processes_of(server: HttpRemote) -> list[bytes]:
+    found = []
+    for process in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            found.append(process.read_bytes())
+        except OSError:
+            continue
+    return [line for line in found if server.url().encode() in line]
+
+
+def hook(remote: Path, script: str) -> None:
+    path = remote / "hooks" / "pre-receive"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o755)
+
+
+def test_endless_words_of_a_server_end_at_a_bound(shapes: Checkout, server: HttpRemote) -> None:
+    words = packet("\x02no robots on Sundays\n") * 1000
+
+    def speaks(method: str, path: str) -> Iterator[bytes] | None:
+        pushes = method == "POST" and path.endswith("/git-receive-pack")
+        return itertools.repeat(words) if pushes else None
+
+    server.speaks = speaks
+    ended = limited(opened(shapes, server, "url"), "push")
+    expected = TOO_MUCH.format("push wrote more than 4 MiB", "messages")
+    assert (ended.status, ended.out, ended.err) == (1, "", expected)
+
+
+@pytest.mark.parametrize("words", ["Repository ", "://"])
+def test_long_words_of_a_server_are_read_quickly(
+    shapes: Checkout, remote: Path, words: str
+) -> None:
+    """Each could begin what is looked for, up to the line's end."""
+    hook(remote, f"yes '{words}' | head -n 90000 | tr -d '\\n' >&2; exit 1")
+    ended = limited(shapes, "push")
+    assert ended.status == 1
+    assert ended.err.startswith(
+        f"covsync: error: a rule of the remote refused the push to covsync-data: {words}{words}"
+    )
+    assert len(ended.err) < 2000
+
+
+def test_a_server_without_memory_is_not_taken_for_a_bound() -> None:
+    answer = Answer(1, b"", "remote: fatal: Out of memory, malloc failed\nerror: hook declined")
+    assert refusal(answer, "covsync-data", "push").message.startswith("a rule of the remote")
+
+
+def test_only_branches_are_asked_for(shapes: Checkout, server: HttpRemote) -> None:
+    assert opened(shapes, server, "url").covsync("push").status == 0
+    assert opened(shapes, server, "url").covsync("push").status == 0
+    asked = [body for body in server.asked if b"command=ls-refs" in body]
+    assert asked
+    assert all(b"ref-prefix refs/heads/" in body for body in asked)
+
+
+@pytest.mark.stress
+def test_a_remote_of_many_branches_is_published_to(
+    shapes: Checkout, server: HttpRemote, remote: Path
+) -> None:
+    """As many as no project has, under the limits as they are."""
+    shapes.git("push", "--quiet", str(remote), "main")
+    commit = shapes.git("rev-parse", "HEAD").strip()
+    lines = (f"{commit} refs/heads/topic/{at:07d}\n" for at in range(200_000))
+    (remote / "packed-refs").write_text("".join(lines))
+    ended = opened(shapes, server, "url").covsync("push")
+    assert ended.out.startswith(PUSHED), ended

@@ -1,0 +1,138 @@
+"""What a git command may take that speaks with a remote: memory, time, and words in answer."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import re
+import resource
+import selectors
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+
+from covsync import limits
+from covsync.limits import limit
+
+MIB = 1024 * 1024
+READ_AT_ONCE = 65536
+ENDING_SECONDS = 5
+# As git and its libraries say it of themselves; a server's own words begin with "remote:".
+OUT_OF_MEMORY = re.compile(r"(?im)^(?!remote:).*(out of memory|cannot allocate memory)")
+
+
+class BoundReachedError(Exception):
+    """A command went on for longer, or wrote more, than it may; the text says which."""
+
+
+class Bounds(NamedTuple):
+    """The bounds of a command: seconds, MiB of memory for each process, and for the slow.
+
+    In ``stalled_seconds`` an HTTP server has to send more than next to nothing.
+    """
+
+    seconds: int
+    memory: int | None = None
+    stalled_seconds: int | None = None
+
+    @classmethod
+    def of(cls, command: str) -> Bounds:
+        """Those of a git command of that name; without a remote only the time is bounded."""
+        seconds, stalled = limits.COMMAND_SECONDS, limits.STALLED_SECONDS
+        if command == "ls-remote":
+            return cls(limits.LISTING_SECONDS, limits.LISTING_MEMORY, stalled)
+        if command == "fetch":
+            return cls(seconds, limits.TRANSFER_MEMORY, stalled)
+        if command == "push":
+            return cls(seconds, limits.TRANSFER_MEMORY, limits.STALLED_PUSH_SECONDS)
+        return cls(seconds)
+
+    def before_start(self) -> Callable[[], None] | None:
+        """What the new process does first; all that it starts inherits it.
+
+        The limit is of data and not of addresses, of which threads and packs reserve plenty. macOS
+        knows none that would hold: there the seconds are the bound.
+        """
+        if self.memory is None:
+            return None
+        soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
+        known = [each for each in (soft, hard) if each != resource.RLIM_INFINITY]
+        lowest = min(limit(self.memory) * MIB, *known) if known else limit(self.memory) * MIB
+        return functools.partial(resource.setrlimit, resource.RLIMIT_DATA, (lowest, hard))
+
+    def patience(self) -> dict[str, str]:
+        """After how long git gives up a server that is slow; the variables of the user win."""
+        if self.stalled_seconds is None:
+            return {}
+        wanted = {
+            "GIT_HTTP_LOW_SPEED_LIMIT": str(limits.SLOWEST),
+            "GIT_HTTP_LOW_SPEED_TIME": str(limit(self.stalled_seconds)),
+        }
+        return {name: os.environ.get(name, value) for name, value in wanted.items()}
+
+    def answer(self, running: subprocess.Popen[bytes]) -> tuple[bytes, bytes]:
+        """What the process writes to stdout and stderr until it ends.
+
+        Raises ``BoundReachedError``, and then the process still runs.
+        """
+        most = None if self.memory is None else limit(limits.MESSAGES)
+        deadline = time.monotonic() + limit(self.seconds)
+        pipes = [pipe for pipe in (running.stdout, running.stderr) if pipe]
+        written = {pipe: bytearray() for pipe in pipes}
+        with selectors.DefaultSelector() as open_pipes:
+            for pipe in pipes:
+                open_pipes.register(pipe, selectors.EVENT_READ, written[pipe])
+            while open_pipes.get_map():
+                ready = open_pipes.select(max(0, deadline - time.monotonic()))
+                if time.monotonic() > deadline:
+                    self._time_out()
+                for key, _ in ready:
+                    piece = os.read(key.fd, READ_AT_ONCE)
+                    key.data.extend(piece)
+                    if not piece:
+                        open_pipes.unregister(key.fileobj)
+                if most is not None and sum(map(len, written.values())) > most * MIB:
+                    raise BoundReachedError(f"wrote more than {most} MiB of messages")
+        for pipe in pipes:
+            pipe.close()
+        try:
+            running.wait(max(0, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            self._time_out()
+        output, error = (bytes(each) for each in written.values())
+        return output, error
+
+    def exhausted(self, error: str) -> str:
+        """How a failed process ran out of memory, as its ``error`` tells; else empty."""
+        if self.memory is None or not OUT_OF_MEMORY.search(error):
+            return ""
+        return f"took more than {limit(self.memory)} MiB of memory"
+
+    def _time_out(self) -> None:
+        raise BoundReachedError(f"timed out after {limit(self.seconds)} seconds")
+
+
+def end(running: subprocess.Popen[bytes]) -> None:
+    """Ends a git command and waits for it; where it leads a group, the group ends with it.
+
+    Git leaves its ``git-remote-https`` behind, which would go on listening to the server.
+    """
+    for pipe in filter(None, (running.stdout, running.stderr)):
+        pipe.close()  # a server's hook may hold the other end for long
+    _signal(running, signal.SIGTERM)
+    try:
+        running.wait(ENDING_SECONDS)
+    except subprocess.TimeoutExpired:  # it has inherited that this signal means nothing
+        _signal(running, signal.SIGKILL)
+        running.wait()
+
+
+def _signal(running: subprocess.Popen[bytes], number: int) -> None:
+    if running.returncode is None and os.getpgid(running.pid) == running.pid:
+        with contextlib.suppress(ProcessLookupError, PermissionError):  # macOS: of a dead one
+            os.killpg(running.pid, number)
+    else:
+        running.send_signal(number)
