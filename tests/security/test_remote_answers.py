@@ -222,7 +222,8 @@ def endless_refs(service: str) -> Iterator[bytes]:
 
 
 def drip() -> Iterator[bytes]:
-    """Two bytes a second, which begin a line."""
+    """Two bytes a second, of the longest line there is."""
+    yield b"fff0"
     while True:
         yield b"f"
         time.sleep(0.5)
