@@ -21,6 +21,8 @@ REDIRECTED_LENGTH = 4096
 LISTING_MEMORY = 1024
 # How much memory each process takes that fetches from a remote or pushes to it, in MiB.
 TRANSFER_MEMORY = 2048
+# How large a file grows in which git keeps what a remote sends, in MiB.
+RECEIVED_FILE = 4096
 # How long a remote takes to list its refs, in seconds.
 LISTING_SECONDS = 120
 # How long any other git command takes in the scratch repository, in seconds.

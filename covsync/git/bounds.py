@@ -22,6 +22,12 @@ READ_AT_ONCE = 65536
 ENDING_SECONDS = 5
 # As git and its libraries say it of themselves; a server's own words begin with "remote:".
 OUT_OF_MEMORY = re.compile(r"(?im)^(?!remote:).*(out of memory|cannot allocate memory)")
+# What is left of git's words where the signal has ended the process that wrote the file.
+TOO_LARGE = re.compile(
+    rf"^error: .* died of signal {signal.SIGXFSZ:d}$|"
+    r"\Afatal: fetch-pack: invalid index-pack output\s*\Z",
+    re.MULTILINE,
+)
 
 
 class BoundReachedError(Exception):
@@ -58,10 +64,9 @@ class Bounds(NamedTuple):
         """
         if self.memory is None:
             return None
-        soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
-        known = [each for each in (soft, hard) if each != resource.RLIM_INFINITY]
-        lowest = min(limit(self.memory) * MIB, *known) if known else limit(self.memory) * MIB
-        return functools.partial(resource.setrlimit, resource.RLIMIT_DATA, (lowest, hard))
+        data = _lowered(resource.RLIMIT_DATA, limit(self.memory) * MIB)
+        file = _lowered(resource.RLIMIT_FSIZE, limit(limits.RECEIVED_FILE) * MIB)
+        return functools.partial(_begin_bounded, data, file)
 
     def patience(self) -> dict[str, str]:
         """After how long git gives up a server that is slow; the variables of the user win."""
@@ -106,13 +111,28 @@ class Bounds(NamedTuple):
         return output, error
 
     def exhausted(self, error: str) -> str:
-        """How a failed process ran out of memory, as its ``error`` tells; else empty."""
-        if self.memory is None or not OUT_OF_MEMORY.search(error):
+        """How a failed process ran out of memory or space, as its ``error`` tells; else empty."""
+        if self.memory is None:
             return ""
-        return f"took more than {limit(self.memory)} MiB of memory"
+        if OUT_OF_MEMORY.search(error):
+            return f"took more than {limit(self.memory)} MiB of memory"
+        if TOO_LARGE.search(error):
+            return f"took more than {limit(limits.RECEIVED_FILE)} MiB for a file"
+        return ""
 
     def _time_out(self) -> None:
         raise BoundReachedError(f"timed out after {limit(self.seconds)} seconds")
+
+
+def _lowered(kind: int, most: int) -> tuple[int, int]:
+    """The soft and the hard limit of that ``kind``, of which the soft is at most ``most``."""
+    soft, hard = resource.getrlimit(kind)
+    return min(each for each in (most, soft, hard) if each != resource.RLIM_INFINITY), hard
+
+
+def _begin_bounded(data: tuple[int, int], file: tuple[int, int]) -> None:
+    resource.setrlimit(resource.RLIMIT_DATA, data)
+    resource.setrlimit(resource.RLIMIT_FSIZE, file)
 
 
 def end(running: subprocess.Popen[bytes]) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import itertools
 import os
+import struct
 import subprocess
 import sys
 import time
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -296,6 +298,43 @@ def test_a_server_that_takes_too_long_leaves_no_process(
     while _processes_of(server) and time.monotonic() < until:
         time.sleep(0.05)
     assert _processes_of(server) == []
+
+
+def blob_of_a_tebibyte(count: int) -> Iterator[bytes]:
+    """A pack of so many objects, of which the first has no end."""
+    size = 1 << 40
+    head = [0x80 | 3 << 4 | size & 15]
+    size >>= 4
+    while size:
+        head.append(size & 127 | (0x80 if size > 127 else 0))
+        size >>= 7
+    yield packet("shallow-info\n") + packet(f"shallow {'1' * 40}\n") + b"0001"
+    yield packet("packfile\n")
+    yield sideband(b"PACK" + struct.pack(">II", 2, count) + bytes(head))
+    content, block = zlib.compressobj(0), os.urandom(60_000)
+    while True:
+        deflated = content.compress(block)
+        for at in range(0, len(deflated), len(block)):
+            yield sideband(deflated[at : at + len(block)])
+
+
+def sideband(content: bytes) -> bytes:
+    return b"%04x\x01%s" % (len(content) + 5, content)
+
+
+@pytest.mark.parametrize("count", [1, 200], ids=["unpacked", "kept"])
+def test_an_endless_pack_ends_at_a_bound_of_space(
+    shapes: Checkout, server: HttpRemote, count: int
+) -> None:
+    """Git unpacks a small one, and keeps one of many objects as it is."""
+    greets = greeting("git-upload-pack", "version 2\n", "ls-refs\n", "fetch=shallow\n") + b"0000"
+    branch = packet(f"{'1' * 40} refs/heads/covsync-data\n") + b"0000"
+    listed = itertools.repeat([branch])
+    posts = itertools.chain([[branch], [branch], blob_of_a_tebibyte(count)], listed)
+    server.speaks = lambda method, _: iter([greets] if method == "GET" else next(posts))
+    ended = limited(shapes, "push", RECEIVED_FILE=32)
+    assert (ended.status, ended.out) == (1, "")
+    assert "(git fetch took more than 32 MiB for a file)\n" in ended.err
 
 
 def _processes_of(server: HttpRemote) -> list[bytes]:
