@@ -1,4 +1,4 @@
-"""What a git command may take that speaks with a remote: memory, time, and words in answer."""
+"""What a git command may take that speaks with a remote: memory, space, time and words."""
 
 from __future__ import annotations
 
