@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import os
 import subprocess
 import threading
@@ -23,8 +24,11 @@ class HttpRemote:
 
     The next ``times`` requests (``None``: all) are answered by the status ``answer`` alone, with
     ``retry_after`` if that is set, or if they push are ``cut`` off ``"before"`` or ``"after"`` they
-    are processed. Nothing is answered at all until ``silent`` is set. ``meanwhile`` is called at
-    each request, while git waits for the answer.
+    are processed. A request whose path begins as one of ``redirects`` is sent on to the
+    address there. Where ``speaks`` knows an answer to the method and path of a request, its pieces
+    are sent instead of git's answer, which was ``asked`` for by these bodies. Nothing is answered
+    at all until ``silent`` is set. ``meanwhile`` is called at each request, while git waits for the
+    answer.
     """
 
     folder: Path
@@ -33,6 +37,9 @@ class HttpRemote:
     times: int | None = None
     retry_after: str = ""
     cut: str = ""
+    redirects: dict[str, str] = field(default_factory=dict)
+    speaks: Callable[[str, str], Iterator[bytes] | None] | None = None
+    asked: list[bytes] = field(default_factory=list)
     silent: threading.Event | None = None
     meanwhile: Callable[[], None] | None = None
     seen: list[list[str]] = field(default_factory=list)
@@ -57,6 +64,8 @@ class Handler(BaseHTTPRequestHandler):
         remote = self.remote
         given = self.headers.get_all("Authorization") or []
         remote.seen.append(given)
+        spoken = remote.speaks(self.command, self.path) if remote.speaks else None
+        old = next(filter(self.path.startswith, remote.redirects), None)
         if remote.meanwhile:
             remote.meanwhile()
         if remote.silent:
@@ -67,12 +76,28 @@ class Handler(BaseHTTPRequestHandler):
             self.close_connection = True
         elif remote.answer is not None and remote.strikes():
             self._end(remote.answer, {"Retry-After": remote.retry_after})
+        elif old is not None:
+            location = remote.redirects[old] + self.path.removeprefix(old)
+            self._end(301, {"Location": location})
+        elif spoken is not None:
+            self._speak(spoken)
         elif given != [BASIC]:
             self._end(401, {"WWW-Authenticate": 'Basic realm="git"'})
         else:
             self._pass_on()
 
     do_POST = do_GET  # noqa: N815 - the name is BaseHTTPRequestHandler's
+
+    def _speak(self, pieces: Iterator[bytes]) -> None:
+        service = "git-receive-pack" if "git-receive-pack" in self.path else "git-upload-pack"
+        kind = "advertisement" if self.command == "GET" else "result"
+        self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        self.send_response(200)
+        self.send_header("Content-Type", f"application/x-{service}-{kind}")
+        self.end_headers()
+        with contextlib.suppress(OSError):  # git has gone
+            for piece in pieces:
+                self.wfile.write(piece)
 
     def _is_push(self) -> bool:
         return self.command == "POST" and urlsplit(self.path).path.endswith("/git-receive-pack")
@@ -86,6 +111,7 @@ class Handler(BaseHTTPRequestHandler):
     def _processed(self) -> bytes:
         parts = urlsplit(self.path)
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        self.remote.asked.append(body)
         environ = {
             "GIT_PROJECT_ROOT": str(self.remote.folder),
             "GIT_HTTP_EXPORT_ALL": "1",

@@ -13,10 +13,17 @@ from covsync.contents import Files
 from covsync.errors import PublicationError
 from covsync.git.command import Answer
 from covsync.git.fast_import import IDENTITY, commit_stream
-from covsync.git.remote_errors import Refusal, asked_pause, refusal
+from covsync.git.remote_errors import Refusal, asked_pause, is_redirect, refusal
 from covsync.git.repository import LATEST
 from covsync.git.scratch import REMOTE, Scratch
-from covsync.limits import BRANCH_DATA, BRANCH_DEPTH, BRANCH_FILE, exceeded, limit
+from covsync.limits import (
+    BRANCH_DATA,
+    BRANCH_DEPTH,
+    BRANCH_FILE,
+    REDIRECTS,
+    exceeded,
+    limit,
+)
 
 # Other tools have made commits without a time.
 COMMITTER = re.compile(rb"committer (.*?)(?: (\d{1,18}) \S+)?$")
@@ -42,6 +49,7 @@ class Change:
 class Tip:
     """The data branch as it is on the remote; ``commit`` is empty where there is none.
 
+    ``scratch`` is the repository that reached it, past the remote's redirects.
     ``at`` is the commit's time, and ``by_covsync`` says whether covsync made it.
     """
 
@@ -144,6 +152,7 @@ def publish(
     for attempt in itertools.count(1):
         tried = time.monotonic()
         base = tip(scratch, branch)
+        scratch = base.scratch
         proposal = propose(base)
         if isinstance(proposal, NothingToDo):
             return Outcome((), attempt, proposal.reason)
@@ -193,7 +202,7 @@ def _wait_or_give_up(scratch: Scratch, problem: Refusal, attempt: int) -> None:
 
     A server that wants to be left alone for a while is, if that is not too long.
     """
-    asked = asked_pause(scratch.retry_after(), time.time()) if problem.is_throttling else 0
+    asked = asked_pause(scratch.header("retry-after"), time.time()) if problem.is_throttling else 0
     if asked > LONGEST_PAUSE:
         raise PublicationError(f"{problem.message}, for {asked} seconds", problem.fix)
     if attempt >= problem.tries:
@@ -205,8 +214,28 @@ def _wait_or_give_up(scratch: Scratch, problem: Refusal, attempt: int) -> None:
 
 def _remote_tip(scratch: Scratch, branch: str) -> str | None:
     """What the remote's branch is now: empty where there is none, ``None`` without an answer."""
-    answer = scratch.run("ls-remote", REMOTE, f"refs/heads/{branch}")
+    answer = _listed(scratch, branch)
     return None if answer.status else _tip_in(answer, branch)
+
+
+def _listed(scratch: Scratch, branch: str) -> Answer:
+    """The remote's refs of that name: of branches alone, as git asks for no single one."""
+    return scratch.run("ls-remote", "--heads", REMOTE, f"refs/heads/{branch}")
+
+
+def _reached(scratch: Scratch, branch: str) -> tuple[Scratch, Answer]:
+    """The first answer that is no redirect, and the scratch repository that gets it.
+
+    Raises ``PublicationError`` where a redirect leads to another host, or there are too many.
+    """
+    for _ in range(limit(REDIRECTS) + 1):
+        answer = _listed(scratch, branch)
+        location = scratch.header("location") if is_redirect(answer) else ""
+        if not location:
+            return scratch, answer
+        scratch = scratch.moved(location)
+    error = exceeded("the remote redirects again and again", REDIRECTS, "redirects")
+    raise PublicationError(error.message, error.fix)
 
 
 def _tip_in(listing: Answer, branch: str) -> str:
@@ -216,7 +245,7 @@ def _tip_in(listing: Answer, branch: str) -> str:
 
 
 def _fetched_tip(scratch: Scratch, branch: str, how: Iterable[str]) -> Tip | Refusal:
-    answer = scratch.run("ls-remote", REMOTE, f"refs/heads/{branch}")
+    scratch, answer = _reached(scratch, branch)
     if answer.status:
         return refusal(answer, branch, "fetch")
     if not _tip_in(answer, branch):

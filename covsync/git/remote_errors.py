@@ -12,6 +12,7 @@ from email.utils import parsedate_to_datetime
 from math import ceil
 
 from covsync.git.command import Answer
+from covsync.limits import MESSAGE_LINE, VARIABLE, limit
 
 REMOTE_LINES = re.compile(r"^remote: ?(.*\S)", re.MULTILINE)
 SHOWN_REMOTE_LINES = 4
@@ -45,13 +46,22 @@ NO_REMOTE = (
     r"[Rr]epository .*not found|does not appear to be a git repository|error: 404|"
     r"No such remote"
 )
+REDIRECT = r"(error:|RPC failed; HTTP) 30[0-8]"
 NETWORK = (
     r"Could not resolve host|Failed to connect|Connection (refused|reset)|timed out|"
     r"error: 5\d\d|early EOF|hung up|RPC failed|unable to access"
 )
-# The first that matches counts. {branch} is the data branch, {last} the last line of git that gives
-# a reason, {hints} what the remote's own hooks and rules print, {verb} and {command} what git did.
+# The first that matches counts. {branch} is the data branch, {found} what matches, {last} the last
+# line of git that gives a reason, {hints} what the remote's own hooks and rules print, {verb} and
+# {command} what git did.
 REASONS = (
+    (
+        r"(?m)^git [\w-]+ (took|wrote) more than .*",
+        Refusal(
+            "the remote sends more than covsync takes ({found})",
+            f"If that is as it should be, set {VARIABLE}=10 to make each limit ten times as large.",
+        ),
+    ),
     (
         "dubious ownership",
         Refusal(
@@ -161,6 +171,13 @@ REASONS = (
         ),
     ),
     (
+        REDIRECT,
+        Refusal(
+            "the remote redirects where covsync does not follow ({last})",
+            "Set the remote's URL to where the repository is: git remote set-url",
+        ),
+    ),
+    (
         THROTTLING,
         Refusal(
             "the remote is rate-limiting (HTTP 429)",
@@ -170,10 +187,11 @@ REASONS = (
         ),
     ),
     (
-        r"Operation too slow|git [\w-]+ timed out",
+        r"Operation too slow.*|git [\w-]+ timed out.*",
         Refusal(
-            "the remote does not answer ({last})",
-            "Look at the network and the server, and run it again.",
+            "the remote does not answer, or too slowly ({found})",
+            "Look at the network and the server, and run it again; "
+            f"{VARIABLE}=10 makes covsync wait ten times as long.",
         ),
     ),
     (
@@ -207,15 +225,21 @@ def asked_pause(header: str, now: float) -> int:
         return 0
 
 
+def is_redirect(answer: Answer) -> bool:
+    """Whether the command failed because the remote redirects."""
+    return answer.status != 0 and bool(re.search(REDIRECT, answer.error))
+
+
 def refusal(answer: Answer, branch: str, command: str) -> Refusal:
     """What a failed ``push --porcelain`` of ``branch`` means, or an ``ls-remote`` or ``fetch``.
 
     ``command`` is ``push`` or ``fetch``.
     """
-    output = answer.output.decode(errors="replace") + "\n" + answer.error
-    hints = REMOTE_LINES.findall(answer.error)[:SHOWN_REMOTE_LINES]
+    error = _shortened(answer.error)
+    output = _shortened(answer.output.decode(errors="replace")) + "\n" + error
+    hints = REMOTE_LINES.findall(error)[:SHOWN_REMOTE_LINES]
     rejected = [line.rpartition("\t")[2] for line in output.splitlines() if line.startswith("!\t")]
-    lines = [line for line in answer.error.splitlines() if not BOILERPLATE.match(line.strip())]
+    lines = [line for line in error.splitlines() if not BOILERPLATE.match(line.strip())]
     lines += rejected if not any(EXPLAINS.search(line) for line in lines) else []
     facts = {
         "branch": branch,
@@ -224,8 +248,13 @@ def refusal(answer: Answer, branch: str, command: str) -> Refusal:
         "last": lines[-1] if lines else "git gives no reason",
         "hints": f": {' / '.join(hints)}" if hints else "",
     }
-    return next(
-        replace(found, message=found.message.format(**facts), fix=found.fix.format(**facts))
-        for words, found in REASONS
-        if re.search(words, output)
+    found, meant = next(
+        (found, meant) for words, meant in REASONS if (found := re.search(words, output))
     )
+    facts["found"] = found[0]
+    return replace(meant, message=meant.message.format(**facts), fix=meant.fix.format(**facts))
+
+
+def _shortened(text: str) -> str:
+    """``text`` without what is beyond reading in a line, which also takes long to search."""
+    return "\n".join(line[: limit(MESSAGE_LINE)] for line in text.splitlines())

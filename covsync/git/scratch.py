@@ -11,20 +11,19 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import subprocess
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from covsync.errors import PublicationError
+from covsync.git.bounds import BoundReachedError, Bounds, TooMuchOutputError, end
 from covsync.git.command import NO_GIT, Answer, run_git
-from covsync.git.output import TooMuchOutputError, outputs
 from covsync.git.remote_url import Address, Setting
 from covsync.git.repository import Repository
-from covsync.limits import GIT_OUTPUT, exceeded, limit
+from covsync.limits import GIT_OUTPUT, exceeded
 from covsync.temporary import temporary_folder
 
 if TYPE_CHECKING:
@@ -45,22 +44,23 @@ QUIET_SETTINGS = (
     ("color.ui", "false"),
     ("color.remote", "false"),
 )
-# A server that says nothing for a minute is given up; whoever knows theirs better may say so.
-STALLED = {"GIT_HTTP_LOW_SPEED_LIMIT": "1", "GIT_HTTP_LOW_SPEED_TIME": "60"}
-# Longer than any publication takes: where a remote takes a connection and then says nothing.
-LONGEST_SECONDS = 900
 OLDEST_GIT = (2, 32)
-RETRY_AFTER = re.compile(r"<= Recv header: retry-after: *(.*\S)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
 class Scratch:
-    """The scratch repository, ready for commands; its one remote is called ``covsync``."""
+    """The scratch repository, ready for commands; its one remote is called ``covsync``.
+
+    That is at ``address``, and reached by the user's own ``settings``, which may say for themselves
+    when a server is too slow (``own_patience``).
+    """
 
     git: Git
     options: tuple[str, ...]
     environ: dict[str, str]
     address: Address
+    settings: tuple[Setting, ...]
+    own_patience: bool
 
     def run(self, *arguments: str, stdin: Iterable[bytes] | None = None, most: int = 0) -> Answer:
         """What ``git ARGUMENTS`` answers here, given the pieces of ``stdin``.
@@ -69,46 +69,81 @@ class Scratch:
         bytes, and than ``GIT_OUTPUT`` allows, raises ``PublicationError``.
         """
         if stdin is None:
-            return self._run(arguments, self.environ, most=most)
+            return self._run(arguments, most=most)
         with tempfile.TemporaryFile(dir=self.environ["GIT_DIR"]) as file:
             file.writelines(stdin)
             file.seek(0)
-            return self._run(arguments, self.environ, file, most=most)
+            return self._run(arguments, file, most=most)
 
-    def retry_after(self) -> str:
-        """For how long the remote wants to be left alone, as its HTTP header says; else empty.
+    def header(self, name: str) -> str:
+        """What the remote's HTTP header of this name says when it is asked once more; else empty.
 
         Git shows headers in its trace alone, which is read from a pipe and not stored.
         """
         tracing = {"GIT_TRACE_CURL": "2", "GIT_TRACE_CURL_NO_DATA": "1"}
-        trace = self._run(("ls-remote", REMOTE, "HEAD"), {**self.environ, **tracing}).error
-        found = RETRY_AFTER.findall(trace)
-        return found[-1] if found else ""
+        trace = self._run(("ls-remote", REMOTE, "HEAD"), tracing=tracing).error
+        found = re.findall(rf"<= Recv header: {name}: *(.*\S)", trace, re.IGNORECASE)
+        return str(found[-1]) if found else ""
+
+    def moved(self, location: str) -> Scratch:
+        """The same repository, with its remote where a redirect says that it is now.
+
+        Raises ``PublicationError`` where that is no place for its credentials.
+        """
+        return replace(self, address=self.address.moved(location))
 
     def _run(
         self,
         arguments: tuple[str, ...],
-        environ: dict[str, str],
         stdin: BinaryIO | None = None,
         *,
+        tracing: Mapping[str, str] | None = None,
         most: int = 0,
     ) -> Answer:
+        bounds = Bounds.of(arguments[0], most)
+        environ = {
+            **self.environ,
+            **self._environ_of_remote(),
+            **({} if self.own_patience else bounds.patience()),
+            **(tracing or {}),
+        }
         running: Any = self.git.execute(
-            ["git", *self.options, *arguments], istream=stdin, env=environ, as_process=True
+            ["git", *self.options, *arguments],
+            istream=stdin,
+            env=environ,
+            as_process=True,
+            preexec_fn=bounds.before_start(),
+            # So that all of it can be ended. SSH may have to ask at the terminal of this session.
+            start_new_session=self.address.is_web,
         )
         try:
-            output, error = outputs(running.proc, LONGEST_SECONDS, max(most, limit(GIT_OUTPUT)))
-        except subprocess.TimeoutExpired:
-            _end(running.proc)
-            return Answer(128, b"", f"git {arguments[0]} timed out after {LONGEST_SECONDS} seconds")
+            output, written = bounds.answer(running.proc)
         except TooMuchOutputError:
-            _end(running.proc)
+            end(running.proc)
             what = f"what git {arguments[0]} says of the data branch"
             raise PublicationError.of(exceeded(what, GIT_OUTPUT, "bytes")) from None
+        except BoundReachedError as reached:
+            end(running.proc)
+            return Answer(128, b"", f"git {arguments[0]} {reached}")
         except BaseException:
-            _end(running.proc)
+            end(running.proc)
             raise
-        return Answer(running.returncode, output, self.address.redacted(os.fsdecode(error)))
+        error = self.address.redacted(os.fsdecode(written))
+        exhausted = bounds.exhausted(error) if running.returncode else ""
+        if exhausted:
+            error += f"\ngit {arguments[0]} {exhausted}"
+        return Answer(running.returncode, output, error)
+
+    def _environ_of_remote(self) -> dict[str, str]:
+        settings = [
+            *self.settings,
+            *self.address.settings(),
+            # A word of our own, which no setting of the user rewrites once more.
+            (f"url.{self.address.url}.insteadOf", f"{REMOTE}:"),
+            (f"remote.{REMOTE}.url", f"{REMOTE}:"),
+            (f"remote.{REMOTE}.pushurl", f"{REMOTE}:"),
+        ]
+        return {**_environ_of(settings), **self.address.environ()}
 
     def blob(self, name: str, size: int) -> bytes:
         """The content of the blob ``name``, which has that size in bytes."""
@@ -123,14 +158,6 @@ class Scratch:
                 "Look at the free space of the temporary folder, and run it again.",
             )
         return answer
-
-
-def _end(running: subprocess.Popen[bytes]) -> None:
-    """Ends a git command, which then ends what it started, and waits for it alone."""
-    for pipe in filter(None, (running.stdout, running.stderr)):
-        pipe.close()  # a server's hook may hold the other end for long
-    running.terminate()
-    running.wait()
 
 
 @contextmanager
@@ -173,27 +200,23 @@ def scratch_repository(
         ours = _settings(
             run_git(git_dir, "config", "--list", "-z", "--includes").output,
         )
-        settings = [
-            *_added(theirs, ours),
-            *_of_remote(theirs, remote),
-            *address.settings(),
-            # A word of our own, which no setting of the user rewrites once more.
-            (f"url.{address.url}.insteadOf", f"{REMOTE}:"),
-            (f"remote.{REMOTE}.url", f"{REMOTE}:"),
-            (f"remote.{REMOTE}.pushurl", f"{REMOTE}:"),
-        ]
         environ = {
-            **_environ_of(settings),
-            **address.environ(),
             "GIT_DIR": os.fspath(git_dir),
             "GIT_TERMINAL_PROMPT": "0",
             "GCM_INTERACTIVE": "never",
-            **_patience(theirs),
         }
         # As options they hold even where `git -c` started covsync, in a hook of its own.
         quiet = (*QUIET_SETTINGS, ("core.hooksPath", os.fspath(no_hooks)))
         options = tuple(word for key, value in quiet for word in ("-c", f"{key}={value}"))
-        yield Scratch(Git(os.fspath(repository.top)), options, environ, address)
+        settings = (*_added(theirs, ours), *_of_remote(theirs, remote))
+        yield Scratch(
+            Git(os.fspath(repository.top)),
+            options,
+            environ,
+            address,
+            settings,
+            _has_patience(theirs),
+        )
 
 
 def _refuse_old_git(repository: Repository) -> None:
@@ -252,14 +275,12 @@ def _of_remote(theirs: Iterable[Setting], remote: str) -> list[Setting]:
     return [(names[key], value) for key, value in theirs if key in names]
 
 
-def _patience(theirs: Iterable[Setting]) -> dict[str, str]:
-    """After how long git gives up a silent server, as environment variables; the user's own win."""
-    if any(key.startswith("http.") and ".lowspeed" in f".{key}" for key, _ in theirs):
-        return {}
-    return {name: os.environ.get(name, value) for name, value in STALLED.items()}
+def _has_patience(theirs: Iterable[Setting]) -> bool:
+    """Whether the user has set when git gives up a slow server; a variable would overrule that."""
+    return any(key.startswith("http.") and ".lowspeed" in f".{key}" for key, _ in theirs)
 
 
-def _environ_of(settings: list[Setting]) -> dict[str, str]:
+def _environ_of(settings: Sequence[Setting]) -> dict[str, str]:
     """The settings as environment variables, after those that stand there already."""
     first = int(os.environ.get("GIT_CONFIG_COUNT") or 0)
     environ = {"GIT_CONFIG_COUNT": str(first + len(settings))}

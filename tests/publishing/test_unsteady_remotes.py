@@ -14,6 +14,7 @@ import pytest
 from conftest import BETTER_TEST, BRANCHES, Checkout, run
 from http_remote import BASIC, TOKEN, USER, HttpRemote, http_remote
 
+from covsync import limits
 from covsync.errors import CovsyncError
 from covsync.git import scratch
 from covsync.git.remote_errors import asked_pause
@@ -209,7 +210,7 @@ def test_a_server_that_never_answers_is_given_up(shapes: Checkout, server: HttpR
     ended = impatient.covsync("push")
     server.silent.set()
     assert ended.status == 1
-    assert ended.err.startswith("covsync: error: the remote does not answer (")
+    assert ended.err.startswith("covsync: error: the remote does not answer, or too slowly (")
     assert len(server.seen) == 1
 
 
@@ -218,12 +219,12 @@ def test_a_transport_that_never_ends_is_ended(
 ) -> None:
     """SSH has no bound of its own. What stands for it here waits forever."""
     monkeypatch.setenv("GIT_SSH_COMMAND", "exec cat #")
-    monkeypatch.setattr(scratch, "LONGEST_SECONDS", 0.5)
+    monkeypatch.setattr(limits, "LISTING_SECONDS", 1)
     repository = Repository.around(shapes.folder)
     with scratch.scratch_repository(repository, "origin", "ssh://127.0.0.1/r.git") as reached:
         answer = reached.run("ls-remote", "covsync")
     assert answer.status == 128
-    assert answer.error == "git ls-remote timed out after 0.5 seconds"
+    assert answer.error == "git ls-remote timed out after 1 seconds"
 
 
 def test_a_baseline_that_cannot_be_fetched_is_said_to_be_that(
