@@ -102,7 +102,9 @@ def read_document(path: Path) -> dict[str, Any]:
         raise CovsyncError(
             f"{path} is not valid JSON: {error}", "Write it again: coverage json"
         ) from None
-    return dict(_mapping(found, "the document"))
+    document = _mapping(found, "the document")
+    _mapping(document.get("files", {}), "files")
+    return dict(document)
 
 
 def in_parts(document: Mapping[str, Any]) -> CoverageJson:

@@ -138,18 +138,16 @@ def _refuse_untracked(names: list[str], tree: WorkTree) -> None:
 def json_document(path: Path, tree: WorkTree) -> dict[str, Any]:
     """A ``coverage json`` file's content, its files named as in this repository."""
     found = read_document(path)
-    files = found.get("files")
-    if isinstance(files, dict):
-        named: dict[str, Any] = {}
-        stands_for = place(files, tree)
-        for name, entry in files.items():
-            here = os.path.relpath(os.path.join(tree.folder, stands_for[name]), tree.folder)
-            if here in named:
-                raise CovsyncError(
-                    f"{path} names {here} twice", "Combine the data before: coverage combine"
-                )
-            named[here] = entry
-        found["files"] = named
-        if isinstance(found.get("meta"), dict):
-            found["meta"].pop("timestamp", None)
-    return found
+    files = found.get("files", {})
+    named: dict[str, Any] = {}
+    stands_for = place(files, tree)
+    for name, entry in files.items():
+        here = os.path.relpath(os.path.join(tree.folder, stands_for[name]), tree.folder)
+        if here in named:
+            raise CovsyncError(
+                f"{path} names {here} twice", "Combine the data before: coverage combine"
+            )
+        named[here] = entry
+    if isinstance(found.get("meta"), dict):
+        found["meta"].pop("timestamp", None)
+    return {**found, "files": named} if files else found

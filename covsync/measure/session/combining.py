@@ -21,11 +21,10 @@ def combine(parts: Collection[Path], data_file: Path, tree: WorkTree, *, append:
     They replace what it held, or with ``append`` are added to it. Raises ``CovsyncError``, and
     ``OSError`` where the file's folder cannot be made.
     """
-    parts = list(parts)
-    for each in (*parts, data_file) if append else parts:
-        if each.exists() and each.stat().st_size:  # of an empty file coverage.py makes a new one
-            refuse_unusual_data(each)
-            look_through(each)
+    for part in (*parts, data_file) if append and data_file.exists() else parts:
+        refuse_unusual_data(part)
+        if part.stat().st_size:  # of an empty file coverage.py makes a new one
+            look_through(part)
     data_file.parent.mkdir(parents=True, exist_ok=True)
     warnings: list[str] = []
     with explained_with_warnings(tree, warnings):
