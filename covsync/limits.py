@@ -66,17 +66,17 @@ SECONDS_AHEAD = 86_400
 REDIRECTS = 5
 # Characters of an address that a remote redirects to.
 REDIRECTED_LENGTH = 4096
-# MiB of memory of each process that asks a remote for its refs; not on macOS.
+# Mebibytes of memory of each process that asks a remote for its refs; not on macOS.
 LISTING_MEMORY = 1024
-# MiB of memory of each process that fetches from a remote or pushes to it; not on macOS.
+# Mebibytes of memory of each process that fetches from a remote or pushes to it; not on macOS.
 TRANSFER_MEMORY = 2048
-# MiB of a file in which git keeps what a remote sends.
+# Mebibytes of a file in which git keeps what a remote sends.
 RECEIVED_FILE = 4096
 # Seconds in which a remote lists its refs.
 LISTING_SECONDS = 120
 # Seconds that any other git command of a data branch takes.
 COMMAND_SECONDS = 900
-# MiB of what git says of a remote.
+# Mebibytes of what git says of a remote.
 MESSAGES = 4
 # Characters of a line of that; the rest of a longer one is left out.
 MESSAGE_LINE = 1000

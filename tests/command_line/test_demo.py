@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from conftest import Checkout
 
 
@@ -26,6 +27,7 @@ def test_it_shows_the_main_job_and_leaves_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.rglob("*")) == [tmp_path / "tmp"]
 
 
+@pytest.mark.stress
 def test_it_can_be_kept_and_looked_at(tmp_path: Path) -> None:
     ended = Checkout(tmp_path).covsync("demo", "--keep", "shown")
     assert ended.status == 0, ended

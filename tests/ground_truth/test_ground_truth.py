@@ -37,7 +37,7 @@ from judged_history import JudgedHistory
 import covsync
 
 PARTS = 4  # tests of this file, that two processes may share the work
-ATTEMPTS = int(os.environ.get("COVSYNC_TRUTH_ATTEMPTS", "20"))
+ATTEMPTS = int(os.environ.get("COVSYNC_TRUTH_ATTEMPTS", "12"))
 SEED = os.environ.get("COVSYNC_TRUTH_SEED", "0")
 ROUNDS = 2  # attempts in a history
 SHRINKING_SECONDS = 120.0

@@ -159,6 +159,7 @@ def test_a_merge(project: Checkout) -> None:
     assert "coverage is 78%, its floor held" in ended.out + ended.err
 
 
+@pytest.mark.stress
 def test_a_merge_and_one_that_is_committed_by_hand_agree_on_what_is_changed(
     project: Checkout,
 ) -> None:

@@ -46,6 +46,7 @@ def check(project: Checkout, *arguments: str) -> Ended:
     return project.covsync("check", *arguments)
 
 
+@pytest.mark.stress
 def test_an_option_is_remembered_when_data_is_appended_to_it(project: Checkout) -> None:
     gut_test_b(project)
     run_tests(project, "-k", "test_a")

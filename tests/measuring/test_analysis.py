@@ -246,6 +246,7 @@ def test_a_locked_store_is_done_without(many: Checkout) -> None:
     other.close()
 
 
+@pytest.mark.stress
 def test_two_processes_at_once_do_no_harm(many: Checkout) -> None:
     store_of(many).parent.mkdir()
     commands = [

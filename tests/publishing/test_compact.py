@@ -57,6 +57,7 @@ def test_the_files_stay_and_the_history_is_kept(shapes: Checkout, remote: Path) 
     assert "is up to date" in shapes.covsync("push").out
 
 
+@pytest.mark.stress
 def test_a_dry_run_only_tells_the_sizes(shapes: Checkout, remote: Path) -> None:
     published_thrice(shapes)
     tip = on_branch(remote, "rev-parse", "covsync-data")

@@ -107,6 +107,7 @@ def test_a_figure_that_someone_else_changed_is_mended(shapes: Checkout, remote: 
     assert run(["git", "show", f"{BRANCH}:data.json"], remote).out == content
 
 
+@pytest.mark.stress
 def test_an_older_commit_in_the_history_leaves_the_fingerprint_good(
     shapes: Checkout, remote: Path
 ) -> None:

@@ -296,6 +296,7 @@ def test_a_run_of_which_something_could_not_be_noted_is_refused(checkout: Checko
     assert (ended.status, "could not be noted" in ended.err) == (3, True)
 
 
+@pytest.mark.stress
 def test_a_recording_that_takes_long_says_what_it_does(checkout: Checkout, tmp_path: Path) -> None:
     checkout.write(XDIST)
     checkout.commit()

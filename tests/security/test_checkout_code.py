@@ -17,6 +17,8 @@ from http_remote import TOKEN, USER, http_remote
 from covsync.measure import store
 from covsync.measure.sqlite_file import write
 
+pytestmark = pytest.mark.first(1)  # of each test's cases; the others are for CI
+
 # What dependencies of some versions try to import, and do without.
 OPTIONAL = ("typing_extensions", "hyperscan", "re2", "gitdb_speedups", "tomli", "_yaml")
 RUNS = "import os\nopen(os.environ['MARKS'], 'a').write(f'{__name__}\\n')\nraise ImportError\n"

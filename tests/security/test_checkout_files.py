@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from conftest import BRANCHES, SHAPES, Checkout, Ended
 
+pytestmark = pytest.mark.first(1)  # of each test's cases; the others are for CI
+
 CANARY = "hunter2-must-stay-at-home"
 FLOOR = BRANCHES + "[tool.covsync]\nfail_under = 50\n"
 SECONDS = 60  # after which what waits for a pipe is taken to wait for ever

@@ -14,6 +14,8 @@ import pytest
 from conftest import BETTER_TEST, BRANCHES, Checkout, run
 from markdown_it import MarkdownIt
 
+pytestmark = pytest.mark.first(1)  # of each test's cases; the others are for CI
+
 # Names that forges make links of by themselves.
 
 LINKED = (

@@ -17,6 +17,8 @@ from conftest import Checkout, Ended
 from coverage import CoverageData
 from coverage.numbits import nums_to_numbits
 
+pytestmark = pytest.mark.first(1)  # of each test's cases; the others are for CI
+
 # An upper bound for what ends at once, or else never would.
 SECONDS = 60
 # Python and coverage.py themselves take less than a tenth of it.

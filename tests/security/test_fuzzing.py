@@ -23,6 +23,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from strategies import JSON
 
+pytestmark = pytest.mark.stress
+
 INPUTS = int(os.environ.get("COVSYNC_FUZZ_INPUTS", "300"))
 MOST_MEMORY = 300_000_000
 COVERED, COVERABLE = 6, 8

@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 from conftest import SHAPES, Checkout, Ended
 
+pytestmark = pytest.mark.first(1)  # of each test's cases; the others are for CI
+
 COMMANDS = (
     *("::error::forged", "  ::add-mask::forged", "##[add-path]forged", "a##[error]forged"),
     *("##vso[task.complete result=Succeeded]", "###[group]", "##teamcity[buildStatus text='x']"),

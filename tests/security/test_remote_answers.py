@@ -21,6 +21,8 @@ from covsync.git.command import Answer
 from covsync.git.remote_errors import refusal
 from covsync.git.remote_url import Address
 
+pytestmark = pytest.mark.first(1)  # of each test's cases; the others are for CI
+
 PUSHED = "covsync: pushed 75% of "
 HELPER = f"!f() {{ echo username={USER}; echo password={TOKEN}; }}; f"
 
