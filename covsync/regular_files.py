@@ -18,10 +18,11 @@ GIT_DIR = ".git"
 def refuse_unusual(path: str | Path, shown: str, largest: int, fix: str) -> None:
     """Raises ``CovsyncError`` for what is no regular file of at most ``largest`` bytes.
 
-    Links are followed. Raises ``OSError`` where there is no file.
+    Links are followed, and the null device is an empty file. Raises ``OSError`` where there is no
+    file.
     """
     found = os.stat(path)  # noqa: PTH116 - asked of each configuration file at each commit
-    if not stat.S_ISREG(found.st_mode):
+    if not stat.S_ISREG(found.st_mode) and path != os.devnull:
         raise CovsyncError(f"cannot read {shown}: it is not a regular file", fix)
     if found.st_size > limit(largest):
         raise exceeded(shown, largest, "bytes")

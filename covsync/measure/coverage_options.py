@@ -16,6 +16,13 @@ if TYPE_CHECKING:
 SORTS = ("name", "stmts", "miss", "branch", "brpart", "cover")
 
 
+def without_debug_file(made: Coverage) -> Coverage:
+    """The same, but it writes no ``[run] debug_file``, which a checkout may set to any file."""
+    made.set_option("run:debug", [])
+    made.set_option("run:debug_file", None)
+    return made
+
+
 def style_of(configured: Coverage) -> ReportStyle:
     """How its tables look. Raises ``CovsyncError`` for what coverage.py does not know."""
     sort = str(configured.get_option("report:sort") or "name")

@@ -23,6 +23,7 @@ from covsync.measure.coverage_options import (
     option,
     scope_of,
     style_of,
+    without_debug_file,
 )
 from covsync.measure.data_bounds import (
     refuse_large_sources,
@@ -249,7 +250,7 @@ def _opened(
     )
     reporter, names, document = None, [], {}
     if kind is data_file.Kind.JSON:
-        configured = Coverage(data_file=None)
+        configured = without_debug_file(Coverage(data_file=None))
         with plugins.importable(configured, folder):
             configured.get_data()  # lets plugins configure it, as a floor may come from one
         document = reported_files.json_document(path, tree)

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from covsync import isolation
 from covsync.measure import plugins
 from covsync.measure.batch import Batch, analyse_batch
+from covsync.measure.coverage_options import without_debug_file
 
 if TYPE_CHECKING:
     from coverage import Coverage
@@ -74,7 +75,7 @@ def _loaded(data_file: str) -> Coverage | None:
 
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the other process is warned of the same
-            reporter = Coverage(data_file=data_file)
+            reporter = without_debug_file(Coverage(data_file=data_file))
             if reporter.get_option("paths"):
                 reporter.set_option("paths", {})  # the data is mapped already
             with plugins.importable(reporter, os.getcwd()):  # noqa: PTH109 - no Path is needed

@@ -11,6 +11,7 @@ from covsync import __file__ as init_file
 from covsync.errors import CovsyncError, NothingToJudgeError
 from covsync.measure import data_tables
 from covsync.measure.coverage_errors import MEASURE_AGAIN, OTHER_WAYS
+from covsync.measure.coverage_options import without_debug_file
 from covsync.measure.file_patterns import matches_any
 from covsync.measure.json_report import read_document
 from covsync.measure.path_mapping import paths_in, place
@@ -31,7 +32,7 @@ def mapped_data(loaded: Coverage, path: Path, tree: WorkTree, scratch: Path) -> 
     if loaded.get_option("paths"):
         copies = elsewhere(loaded.get_data().measured_files(), tree.top)
         refuse_other_copies(copies, scratch, tree)
-        mapped = Coverage(data_file=os.fspath(scratch / "mapped"))
+        mapped = without_debug_file(Coverage(data_file=os.fspath(scratch / "mapped")))
         mapped.combine([os.fspath(path)], strict=True, keep=True)
         mapped.set_option("paths", {})  # or every report would map all of it again
     data = mapped.get_data()
@@ -45,7 +46,7 @@ def mapped_data(loaded: Coverage, path: Path, tree: WorkTree, scratch: Path) -> 
     moved.update(data, map_path=lambda name: stands_for.get(name, name))
     moved.write()
     moved.close()
-    reporter = Coverage(data_file=os.fspath(scratch / "moved"))
+    reporter = without_debug_file(Coverage(data_file=os.fspath(scratch / "moved")))
     reporter.load()
     return reporter
 

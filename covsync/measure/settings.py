@@ -15,7 +15,7 @@ from covsync import __version__
 from covsync.config import YAML, parsed_toml, place_of
 from covsync.errors import CovsyncError
 from covsync.measure.coverage_errors import wrong_settings
-from covsync.measure.coverage_options import option
+from covsync.measure.coverage_options import option, without_debug_file
 from covsync.model import sha256
 
 if TYPE_CHECKING:
@@ -78,9 +78,10 @@ def configured(wanted: Path | None = None) -> Coverage:
     from coverage import Coverage, CoverageException
 
     try:
-        return Coverage(data_file=os.fspath(wanted)) if wanted else Coverage()
+        made = Coverage(data_file=os.fspath(wanted)) if wanted else Coverage()
     except (CoverageException, OSError, RecursionError, *OF_ODD_SHAPES) as error:
         raise wrong_settings(error) from None
+    return without_debug_file(made)
 
 
 def data_file() -> Path:

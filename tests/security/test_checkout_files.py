@@ -426,3 +426,26 @@ def test_notes_are_looked_at_before_they_are_read(project: Checkout, kind: str) 
         sparse(notes, b'{"covsync": 1}\n', 3 << 30)
     words = {"pipe": "it is not a regular file", "large": "covsync reads at most 268,435,456 bytes"}
     refused(typed(project, "record", "--began=1", f"--notes={notes}"), words[kind])
+
+
+# What settings would have coverage.py write.
+
+
+@pytest.mark.parametrize("command", [["check"], ["record"], ["push"]])
+def test_no_debug_file_is_written(shapes: Checkout, tmp_path: Path, command: list[str]) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.write_text("mine\n")
+    settings = f"debug = ['config', 'sys']\ndebug_file = '{elsewhere}'\n"
+    shapes.write({"pyproject.toml": BRANCHES + settings})
+    shapes.commit()
+    shapes.coverage("run", "test_shapes.py")
+    elsewhere.write_text("mine\n")
+    ended = shapes.covsync(*command)
+    assert ended.status == 0, ended
+    assert elsewhere.read_text() == "mine\n"
+
+
+def test_no_settings_can_be_named(shapes: Checkout) -> None:
+    shapes.env["COVERAGE_RCFILE"] = os.devnull
+    shapes.coverage("run", "test_shapes.py")
+    assert shapes.covsync("check", "--fail-under=1").status == 0

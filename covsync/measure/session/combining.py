@@ -10,6 +10,7 @@ from pathlib import Path
 from covsync.errors import CovsyncError
 from covsync.measure import plugins
 from covsync.measure.coverage_errors import explained_with_warnings
+from covsync.measure.coverage_options import without_debug_file
 from covsync.measure.data_file import refuse_unusual_data
 from covsync.measure.data_schema import look_through
 from covsync.model import WorkTree
@@ -30,7 +31,7 @@ def combine(parts: Collection[Path], data_file: Path, tree: WorkTree, *, append:
     with explained_with_warnings(tree, warnings):
         from coverage import Coverage, CoverageException
 
-        combined = Coverage(data_file=os.fspath(data_file))
+        combined = without_debug_file(Coverage(data_file=os.fspath(data_file)))
         try:
             with plugins.importable(combined, os.fspath(tree.folder)):
                 if append:

@@ -13,6 +13,7 @@ from pathlib import Path
 from covsync.errors import NothingToJudgeError
 from covsync.measure import plugins
 from covsync.measure.coverage_errors import explained
+from covsync.measure.coverage_options import without_debug_file
 from covsync.measure.data_file import digest
 from covsync.measure.data_tables import measured_names
 from covsync.model import WorkTree
@@ -132,7 +133,7 @@ def _mapped(names: list[str], scratch: Path, folder: str) -> dict[str, str]:
         return {}
     with warnings.catch_warnings():  # of its settings the report warns
         warnings.simplefilter("ignore")
-        combined = Coverage(data_file=os.fspath(scratch / "copies-mapped"))
+        combined = without_debug_file(Coverage(data_file=os.fspath(scratch / "copies-mapped")))
     if not combined.get_option("paths"):
         return {}
     data = CoverageData(basename=os.fspath(scratch / "copies"))
