@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from http_remote import HttpRemote, http_remote
 
 SOURCE = Path(__file__).parents[1]
 COMMANDS = Path(sys.executable).parent
@@ -215,6 +216,15 @@ def shapes(tmp_path: Path, remote: Path, made_shapes: Checkout) -> Checkout:
     copy.git("update-index", "--refresh")
     copy.git("remote", "add", "origin", str(remote))
     return copy
+
+
+@pytest.fixture
+def server(remote: Path, shapes: Checkout) -> Iterator[HttpRemote]:
+    """The remote of ``shapes``, behind HTTP, which nothing opens yet."""
+    run(["git", "config", "http.receivepack", "true"], remote)
+    with http_remote(remote.parent) as serving:
+        shapes.git("remote", "set-url", "origin", serving.url())
+        yield serving
 
 
 def copy_of_covsync(folder: Path) -> None:

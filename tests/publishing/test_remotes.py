@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from conftest import BRANCHES, Checkout, run
-from http_remote import BASIC, TOKEN, USER, HttpRemote, http_remote
+from http_remote import BASIC, TOKEN, USER, HttpRemote
 
 from covsync.commands.push import push
 from covsync.console import Console
@@ -16,15 +15,6 @@ from covsync.errors import CovsyncError
 from covsync.git import data_branch
 from covsync.git.remote_url import Address
 from covsync.git.scratch import _added, _settings
-
-
-@pytest.fixture
-def server(remote: Path, shapes: Checkout) -> Iterator[HttpRemote]:
-    """The checkout's remote, behind HTTP."""
-    run(["git", "config", "http.receivepack", "true"], remote)
-    with http_remote(remote.parent) as serving:
-        shapes.git("remote", "set-url", "origin", serving.url())
-        yield serving
 
 
 def pushes(shapes: Checkout, server: HttpRemote, remote: Path) -> None:

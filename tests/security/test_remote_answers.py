@@ -28,15 +28,6 @@ HELPER = f"!f() {{ echo username={USER}; echo password={TOKEN}; }}; f"
 
 
 @pytest.fixture
-def server(remote: Path, shapes: Checkout) -> Iterator[HttpRemote]:
-    """The checkout's remote, behind HTTP; nothing opens it yet."""
-    run(["git", "config", "http.receivepack", "true"], remote)
-    with http_remote(remote.parent) as serving:
-        shapes.git("remote", "set-url", "origin", serving.url())
-        yield serving
-
-
-@pytest.fixture
 def stranger(remote: Path) -> Iterator[HttpRemote]:
     """Another host, which would take the push."""
     with http_remote(remote.parent) as serving:
