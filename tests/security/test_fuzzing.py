@@ -28,6 +28,7 @@ pytestmark = pytest.mark.stress
 INPUTS = int(os.environ.get("COVSYNC_FUZZ_INPUTS", "300"))
 MOST_MEMORY = 300_000_000
 COVERED, COVERABLE = 6, 8
+MOST_PAGES, MOST_STEPS = 2000, 1_000_000
 SETTINGS = {
     "pyproject.toml": BRANCHES,
     ".covsync.yaml": "fail_under: 70\nmax_drop: 10\npaths:\n  'sh*.py': 50\nstale: fail\n",
@@ -257,7 +258,10 @@ def written_data(fuzzed: Fuzzed, updates: list[Any]) -> None:
     path.unlink(missing_ok=True)
     path.write_bytes(fuzzed.data)
     with contextlib.closing(sqlite3.connect(path)) as database:
+        database.execute(f"pragma max_page_count = {MOST_PAGES}")
         for each in updates:
+            # What an earlier update has made endless is not followed here.
+            database.set_progress_handler(lambda: 1, MOST_STEPS)
             with contextlib.suppress(sqlite3.Error), database:
                 if isinstance(each, str):
                     database.executescript(each)
