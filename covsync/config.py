@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from covsync.errors import CovsyncError
-from covsync.limits import CONFIGURATION_SIZE, exceeded, limit
+from covsync.limits import CONFIGURATION_LINE, CONFIGURATION_SIZE, exceeded, limit
 
 PYPROJECT = "pyproject.toml"
 YAML = ".covsync.yaml"
@@ -248,13 +248,21 @@ def _on_disk(folder: Path) -> Read:
 def _text_of(name: str, read: Read) -> str | None:
     try:
         content = read(name)
-        if content is not None and len(content) > limit(CONFIGURATION_SIZE):
-            raise exceeded(f"{name}", CONFIGURATION_SIZE, "bytes")
+        if content is not None:
+            refuse_large(name, content)
         return None if content is None else content.decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise CovsyncError(
             f"cannot read {name}: {error}", "Make it a text file in UTF-8, or remove it."
         ) from None
+
+
+def refuse_large(name: str, content: bytes) -> None:
+    """Raises ``CovsyncError`` where a configuration file, or a line of it, is too long to parse."""
+    if len(content) > limit(CONFIGURATION_SIZE):
+        raise exceeded(name, CONFIGURATION_SIZE, "bytes")
+    if max(map(len, content.split(b"\n"))) > limit(CONFIGURATION_LINE):
+        raise exceeded(f"a line of {name}", CONFIGURATION_LINE, "bytes")
 
 
 def place_of(error: BaseException | None) -> str:

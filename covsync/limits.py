@@ -14,12 +14,14 @@ from covsync.errors import CovsyncError
 VARIABLE = "COVSYNC_LIMITS"
 
 # Bytes of a configuration file.
-CONFIGURATION_SIZE = 1 << 20
+CONFIGURATION_SIZE = 256 << 10
+# Bytes of a line of a configuration file, as parsers take longer than in proportion.
+CONFIGURATION_LINE = 4096
 
 # Bytes of coverage data: 100,000 contexts that run 500 files each.
 DATA_SIZE = 4 << 30
 # Seconds that one look at coverage data takes.
-DATA_SECONDS = 600
+DATA_SECONDS = 60
 # Bytes of a coverage json report, which takes several times as much memory.
 REPORT_SIZE = 512 << 20
 # Characters of a number in a coverage json report.
@@ -29,13 +31,13 @@ NOTES_SIZE = 256 << 20
 # Characters of the name of a measured file.
 NAME_CHARACTERS = 4096
 # Bytes of a measured source.
-SOURCE_BYTES = 10_000_000
+SOURCE_BYTES = 2_000_000
 # Lines of a measured source.
 SOURCE_LINES = 500_000
 # Lines after the end of a source that coverage data names.
 LINES_AFTER_END = 100_000
 # Contexts that reports show, each counted on each line it ran.
-SHOWN_CONTEXTS = 5_000_000
+SHOWN_CONTEXTS = 10_000_000
 # Characters of the contexts that reports show, counted alike.
 CONTEXT_CHARACTERS = 500_000_000
 # Bytes of what is published of one commit.

@@ -131,7 +131,7 @@ def _found(*, allow_bare: bool) -> tuple[Repository, Path]:
 
 
 def _refuse_unusual_settings(folder: Path, top: Path) -> None:
-    """Before covsync or coverage.py opens them, each by its name alone."""
+    """Before covsync or coverage.py parses them."""
     depth = len(folder.relative_to(top).parts)
     for name in (config.YAML, *settings.names(depth)):
         path = os.path.join(folder, name)
@@ -141,6 +141,7 @@ def _refuse_unusual_settings(folder: Path, top: Path) -> None:
                 refuse_unusual(
                     path, name, CONFIGURATION_SIZE, "Put a text file in its place, or remove it."
                 )
+                config.refuse_large(name, Path(path).read_bytes())
 
 
 def note_unstaged(console: Console, project: Project) -> None:

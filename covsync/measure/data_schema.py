@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from covsync.errors import CovsyncError
-from covsync.limits import DATA_SECONDS, NAME_CHARACTERS, exceeded, limit
+from covsync.limits import DATA_SECONDS, NAME_CHARACTERS, VARIABLE, exceeded, limit
 from covsync.measure.sqlite_file import is_locked, reading
 
 FILE_ID = "file_id integer"
@@ -52,9 +52,10 @@ def reading_data(data_file: Path) -> Iterator[sqlite3.Connection]:
     """
     ends = time.monotonic() + limit(DATA_SECONDS)
     with reading(data_file) as database:
+        # Before the first statement, which reads the schema: its pages may have no end either.
+        database.set_progress_handler(lambda: time.monotonic() > ends, LOOK_AT_CLOCK)
         database.execute("pragma trusted_schema = off")
         _compare_schema(database)
-        database.set_progress_handler(lambda: time.monotonic() > ends, LOOK_AT_CLOCK)
         yield database
 
 
@@ -85,7 +86,10 @@ def look_through(data_file: Path) -> None:
                 "another process is writing the coverage data", "Try again when it is done."
             ) from None
         if str(error) == "interrupted":
-            raise exceeded(str(data_file), DATA_SECONDS, "seconds long") from None
+            raise CovsyncError(
+                f"{data_file}: covsync looks at it for at most {limit(DATA_SECONDS)} seconds",
+                f"Delete it and run the tests again, or set {VARIABLE}=10 for ten times as long.",
+            ) from None
         raise CovsyncError(
             f"the coverage data cannot be read: {error}",
             f"Delete {data_file} and run the tests again.",

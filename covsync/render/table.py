@@ -20,7 +20,7 @@ PUNCTUATION = str.maketrans(
 # What GitHub, GitLab, Gitea or Bitbucket make a link of by itself, escaped or not: an address, a
 # mention, an issue, a wiki page, a commit. They look for none in code.
 LINKED = re.compile(
-    r"www\.|://|mailto:|xmpp:|@|[#!]\d|\bGH-\d|\[\[|\b[0-9a-f]{7,64}\b", re.IGNORECASE
+    r"www\.|://|mailto:|xmpp:|@|[#!~%&$]\d|\bGH-\d|\[\[|\b[0-9a-f]{7,64}\b", re.IGNORECASE
 )
 TOTAL = "**TOTAL**"
 COUNT_WIDTH, MISSING_WIDTH = 9, 10

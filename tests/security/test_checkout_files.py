@@ -176,7 +176,7 @@ def test_a_pipe_is_not_opened_as_configuration(project: Checkout, name: str) -> 
 def test_configuration_has_a_size(project: Checkout, name: str) -> None:
     with (project.folder / name).open("ab") as stream:
         stream.truncate(3 << 30)
-    all_refuse(project, f"{name}: covsync reads at most 1,048,576 bytes", "COVSYNC_LIMITS=10")
+    all_refuse(project, f"{name}: covsync reads at most 262,144 bytes", "COVSYNC_LIMITS=10")
 
 
 def test_a_limit_can_be_raised(project: Checkout) -> None:

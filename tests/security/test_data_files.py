@@ -146,6 +146,42 @@ def test_pages_that_lead_to_one_another_without_end_are_refused(shapes: Checkout
     refused(shapes, "the coverage data cannot be read: the database is damaged")
 
 
+def _page_of_an_index(size: int, root: int) -> bytes:
+    """A page of `sqlite_master` with one row: that of the automatic index of `file`."""
+    texts = (b"index", b"sqlite_autoindex_file_1", b"file")
+    kinds = bytes([*(13 + 2 * len(text) for text in texts), 1, 0])
+    row = bytes([len(kinds) + 1]) + kinds + b"".join(texts) + bytes([root])
+    cell = bytes([len(row), 1]) + row
+    head = struct.pack(">BHHHBH", 13, 0, 1, size - len(cell), 0, size - len(cell))
+    return head.ljust(size - len(cell), b"\0") + cell
+
+
+def test_a_schema_without_end_is_given_up(shapes: Checkout) -> None:
+    """SQLite would read 400 ** 6 rows of `sqlite_master`, to which the first page belongs."""
+    data = shapes.folder / ".coverage"
+    index = "select rootpage from sqlite_master where name = 'sqlite_autoindex_file_1'"
+    with contextlib.closing(sqlite3.connect(data)) as database:
+        ((root,),) = database.execute(index)
+    content = bytearray(data.read_bytes())
+    (size,) = struct.unpack_from(">H", content, 16)
+    moved = content[:size]
+    used = 8 + 2 * struct.unpack_from(">H", moved, 103)[0]
+    moved[:used] = moved[100 : 100 + used]  # as on a page without the file's header
+    first = len(content) // size + 1
+    cell = struct.pack(">IB", first, 100)
+    content[size - len(cell) : size] = cell
+    struct.pack_into(">BHHHBIH", content, 100, 5, 0, 1, size - 5, 0, first + 1, size - 5)
+    content += moved
+    for page in range(first + 1, first + 7):
+        content += _inner_page(size, page + 1)
+    content += _page_of_an_index(size, root)
+    struct.pack_into(">I", content, 28, len(content) // size)
+    data.write_bytes(content)
+    ended = limited(shapes, "check", DATA_SECONDS=1)
+    assert ended.status == 1
+    assert ".coverage: covsync looks at it for at most 1 seconds" in ended.err
+
+
 # What is out of proportion to the sources.
 
 
@@ -255,7 +291,9 @@ def test_a_long_context_is_read_once_for_all_its_files(shapes: Checkout) -> None
 # What takes longer than in proportion.
 
 
-@pytest.mark.parametrize("name", ["/x" * 600_000, "x/" * 600_000 + "shapes.py"])
+@pytest.mark.parametrize(
+    "name", ["/x" * 600_000, "x/" * 600_000 + "shapes.py"], ids=["strange", "with a tail"]
+)
 def test_a_name_of_many_parts_is_not_looked_for(shapes: Checkout, name: str) -> None:
     with contextlib.closing(sqlite3.connect(shapes.folder / ".coverage")) as database, database:
         database.execute("insert into file (path) values (?)", [name])
@@ -297,12 +335,20 @@ def test_aliases_are_not_read(shapes: Checkout) -> None:
 @pytest.mark.parametrize("name", ["pyproject.toml", ".covsync.yaml"])
 def test_a_configuration_of_a_million_digits_is_not_parsed(shapes: Checkout, name: str) -> None:
     key = "[tool.covsync]\nfail_under = " if name.endswith("toml") else "fail_under: "
-    shapes.write({name: key + "9" * 1_100_000 + "\n"})
+    shapes.write({name: key + "9" * 300_000 + "\n"})
     shapes.commit()
-    refused(shapes, f"{name}: covsync reads at most 1,048,576 bytes")
-    shapes.write({name: key + "9" * 900_000 + "\n"})
+    refused(shapes, f"{name}: covsync reads at most 262,144 bytes")
+    shapes.write({name: key + "9" * 100_000 + "\n"})
     shapes.commit()
     refused(shapes, name)
+
+
+@pytest.mark.parametrize("name", ["pyproject.toml", ".covsync.yaml", ".coveragerc"])
+def test_a_long_line_of_a_configuration_is_not_parsed(shapes: Checkout, name: str) -> None:
+    """40 KB of a dotted key would take `tomllib` 17 s and 1.6 GB."""
+    shapes.write({name: "a." * 20_000 + "a = 1\n"})
+    shapes.commit()
+    refused(shapes, f"a line of {name}: covsync reads at most 4,096 bytes")
 
 
 # A `coverage json` report.
