@@ -248,6 +248,13 @@ def _totals(value: object, where: str, *, has_branches: bool) -> Totals:
         or abs(percent - float(totals.percent_covered)) > ROUNDING
     ):
         raise MalformedError(f"{where}.percent_covered is not what its counts make")
+    covered = {"covered_lines": totals.statements - totals.missing}
+    if has_branches:
+        covered["covered_branches"] = totals.branches - totals.missing_branches
+    for key, count in covered.items():
+        given = summary.get(key, count)
+        if type(given) is not int or given != count:
+            raise MalformedError(f"{where}.{key} is not what its counts make")
     return totals
 
 

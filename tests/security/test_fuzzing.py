@@ -79,6 +79,8 @@ class Fuzzed:
         self.checkout.coverage("run", "test_shapes.py")
         self.checkout.coverage("json", "-q", "-o", "report.json")
         self.data = (self.checkout.folder / ".coverage").read_bytes()
+        with contextlib.closing(sqlite3.connect(self.checkout.folder / ".coverage")) as database:
+            self.names = {name for (name,) in database.execute("select path from file")}
         self.report = (self.checkout.folder / "report.json").read_bytes()
         self.server = subprocess.Popen(
             [sys.executable, str(Path(__file__).with_name("fuzz_server.py"))],
@@ -271,10 +273,17 @@ def written_data(fuzzed: Fuzzed, updates: list[Any]) -> None:
 
 
 def judged(fuzzed: Fuzzed) -> None:
-    """Where covsync has a figure, it is what coverage.py reports on this data."""
+    """Where covsync has a figure, it is what coverage.py reports on this data.
+
+    Other names it finds in the repository by their last parts, which coverage.py does not.
+    """
     fuzzed.forget()
     outcome = fuzzed.run("check", "--format=json")
     if outcome.status not in (0, 2) or not json.loads(outcome.out)["judged"]:
+        return
+    with contextlib.closing(sqlite3.connect(fuzzed.checkout.folder / ".coverage")) as database:
+        names = {name for (name,) in database.execute("select path from file")}
+    if names != fuzzed.names:
         return
     found = json.loads(outcome.out)
     assert (found["covered"], found["coverable"]) == fuzzed.reported(), outcome
