@@ -268,7 +268,7 @@ def refuse_large(name: str, content: bytes) -> None:
 def place_of(error: BaseException | None) -> str:
     """Where in a file a parser found an error: " at line 3, column 5", "" where it does not say.
 
-    That is told in place of the parser's own words, as these quote the file.
+    Errors have that in place of the parser's own words, which quote the file.
     """
     mark = getattr(error, "problem_mark", None)  # PyYAML's
     if mark:

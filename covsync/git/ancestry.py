@@ -22,19 +22,19 @@ FILTERS = re.compile(r"< fetch=.*\bfilter\b")
 def precedes(repository: Repository, scratch: Scratch, ours: Source, theirs: Source) -> bool:
     """Whether ``ours`` is older than ``theirs``, of which the remote's branch says that it exists.
 
-    An ancestor is, as far as the clone knows, or else the remote. Where neither is known for the
+    An ancestor is, as far as the clone knows, or else the remote. Where neither is the
     other's ancestor, as where two branches publish, the commits' times decide; but who says that
     theirs lies in the future is not believed.
     """
     if ours.commit == theirs.commit:
         return False
-    known = _by_ancestry(partial(run_git, repository.top), ours, theirs)
-    if known is None and not _knows_all(repository, theirs) and _filters(scratch):
-        known = _by_ancestry(_with_ancestries(scratch, ours, theirs).run, ours, theirs)
-    if known is None:
+    is_older = _by_ancestry(partial(run_git, repository.top), ours, theirs)
+    if is_older is None and not _knows_all(repository, theirs) and _filters(scratch):
+        is_older = _by_ancestry(_with_ancestries(scratch, ours, theirs).run, ours, theirs)
+    if is_older is None:
         now = int(time.time())
         return ours.committed_at < theirs.committed_at <= now + limit(SECONDS_AHEAD)
-    return known
+    return is_older
 
 
 def _by_ancestry(git: Callable[..., Answer], ours: Source, theirs: Source) -> bool | None:

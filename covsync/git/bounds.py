@@ -53,7 +53,7 @@ class Bounds(NamedTuple):
 
     @classmethod
     def of(cls, command: str, most: int = 0) -> Bounds:
-        """Those of a git command of that name, which writes ``most`` bytes, if that is known."""
+        """Those of a git command of that name, of whose output ``most`` bytes are asked for."""
         seconds, stalled = limits.COMMAND_SECONDS, limits.STALLED_SECONDS
         messages = limit(limits.MESSAGES) * MIB
         if command == "ls-remote":
@@ -119,7 +119,7 @@ class Bounds(NamedTuple):
         return output, error
 
     def exhausted(self, error: str) -> str:
-        """How a failed process ran out of memory or space, as its ``error`` tells; else empty."""
+        """How a failed process ran out of memory or space, as its ``error`` says; else empty."""
         if self.memory is None:
             return ""
         if OUT_OF_MEMORY.search(error):

@@ -151,7 +151,7 @@ def _by_tail(names: list[str], tracked: frozenset[str], *, alone: bool) -> dict[
 class _Tails:
     """The tracked paths, in parts, that share their last parts, ``depth`` of them.
 
-    They are told apart by one part more where a name leads there, and once for all names, as
+    They are separated by one part more where a name leads there, and once for all names, as
     thousands of names and of files may end alike.
     """
 

@@ -46,14 +46,14 @@ def front_page(page: bytes | None, figures: Mapping[str, str]) -> bytes:
 
 def _without_sections(page: bytes) -> bytes:
     """A page with a line end in place of each list: one search forward for each marker."""
-    begin, kept, at = BEGIN.encode(), [], 0
+    begin, parts, at = BEGIN.encode(), [], 0
     while (start := page.find(begin, at)) >= 0:
         end = END_OF_SECTION.search(page, start)
         if end is None:
             break
-        kept += [page[at:start].rstrip(b"\r\n"), b"\n"]
+        parts += [page[at:start].rstrip(b"\r\n"), b"\n"]
         at = end.end()
-    return b"".join([*kept, page[at:]])
+    return b"".join([*parts, page[at:]])
 
 
 def _row(name: str, figure: str) -> str:
