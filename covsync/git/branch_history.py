@@ -14,6 +14,7 @@ from covsync.limits import GIT_OUTPUT, limit
 from covsync.temporary import temporary_folder
 
 AT_ONCE = 16
+DIGITS = 19  # of a time in git at most
 LONGEST_HEADER = 128  # of an object in `cat-file --batch`
 
 
@@ -84,7 +85,12 @@ def _changes(tip: Tip, paths: Iterable[str]) -> Iterator[_Change]:
         if held and all(seen.get(parent) != held for parent in parents):
             for path, blob in held.items():
                 refuse_large(path, blob.size)
-            yield _Change(name, min(int(at or 0), LATEST), held)
+            yield _Change(name, _time(at), held)
+
+
+def _time(text: str) -> int:
+    """A commit's time, 0 where the commit has none, or one of more digits than any."""
+    return min(int(text), LATEST) if text.isdecimal() and len(text) <= DIGITS else 0
 
 
 def _blobs(scratch: Scratch, names: Iterable[str]) -> list[_Blob | None]:
